@@ -1,0 +1,3 @@
+//! live777: a WebRTC camera server.
+
+fn main() {}

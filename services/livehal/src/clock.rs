@@ -1,0 +1,42 @@
+//! The capture clock.
+
+use std::time::Duration;
+
+/// A point on the capture clock: nanoseconds of `CLOCK_MONOTONIC`, the clock that V4L2 drivers
+/// stamp buffers with (`V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct CaptureTime(u64);
+
+impl CaptureTime {
+    /// A time stamp of `ns` nanoseconds on `CLOCK_MONOTONIC`.
+    pub const fn from_nanos(ns: u64) -> Self {
+        Self(ns)
+    }
+
+    /// Nanoseconds on `CLOCK_MONOTONIC`.
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
+    /// The current time of the capture clock.
+    pub fn now() -> Self {
+        let ts = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        Self(nanos(ts))
+    }
+
+    /// Time from `earlier` to `self`; zero if `earlier` is later.
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+
+    /// The same instant as time since the Unix epoch, by the present offset between the clocks.
+    pub fn to_unix(self) -> Duration {
+        let unix = nanos(rustix::time::clock_gettime(rustix::time::ClockId::Realtime));
+        let age = Self::now().0 as i128 - self.0 as i128;
+        Duration::from_nanos((unix as i128 - age).max(0) as u64)
+    }
+}
+
+fn nanos(ts: rustix::time::Timespec) -> u64 {
+    (ts.tv_sec.max(0) as u64) * 1_000_000_000 + ts.tv_nsec.max(0) as u64
+}

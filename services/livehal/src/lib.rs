@@ -1,0 +1,23 @@
+//! Video capture and encoding: cameras, files and a built-in source in, encoded packets out.
+//!
+//! A [`NativePipeline`] owns one capture backend and one encoder backend, supervises both, and
+//! hands every coded access unit to its owner as an [`EncodedPacket`]. Raw frames never leave this
+//! crate. It knows nothing of RTP, HTTP or D-Bus.
+
+mod clock;
+mod codec;
+mod error;
+mod format;
+mod packet;
+mod params;
+mod pipeline;
+mod stats;
+
+pub use clock::CaptureTime;
+pub use codec::VideoCodec;
+pub use error::{Error, ParamError};
+pub use format::PixelFormat;
+pub use packet::{EncodedPacket, PacketFlags, PacketTiming};
+pub use params::{CaptureParams, EncoderParams, NativeSourceParams, OutputParams};
+pub use pipeline::{NativePipeline, PacketReceiver};
+pub use stats::{DropReason, Histogram, PipelineState, PipelineStats, StreamGeometry};

