@@ -4,8 +4,12 @@
 //! (one UDP port, ICE-lite). `http` puts the HTTP API on it.
 
 mod error;
+pub mod http;
+mod rtc;
+mod rtp;
 mod info;
 mod live;
+mod metrics;
 
 pub use error::{Error, SessionError};
 pub use info::{DropCount, SessionInfo, SessionKind, SourceInfo, StreamInfo, ViewerInfo};

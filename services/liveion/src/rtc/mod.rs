@@ -1,0 +1,3 @@
+//! One WebRTC session: ICE-lite, DTLS, SRTP, RTP and RTCP, without a socket and without a clock.
+
+mod srtp;
