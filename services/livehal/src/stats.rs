@@ -21,6 +21,19 @@ pub enum PipelineState {
     Failed(String),
 }
 
+impl PipelineState {
+    /// The state's name, without its reason.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Stopped => "stopped",
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Degraded(_) => "degraded",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
 /// Why a frame or packet was dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,5 +1,21 @@
 //! The supervised pipeline: capture, encode, deliver.
 
+#[cfg(feature = "native-source")]
+mod native;
+#[cfg(feature = "native-source")]
+mod output;
+#[cfg(feature = "native-source")]
+mod session;
+#[cfg(feature = "native-source")]
+mod slot;
+#[cfg(feature = "native-source")]
+mod supervisor;
+
+#[cfg(not(feature = "native-source"))]
+mod absent;
+#[cfg(not(feature = "native-source"))]
+use absent as native;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,15 +25,13 @@ use crate::{
     EncodedPacket, Error, NativeSourceParams, PipelineState, PipelineStats, StreamGeometry,
 };
 
-/// Where a pipeline's packets arrive, in decoding order; bounded.
+/// Where a pipeline's packets arrive, in decoding order; bounded. It ends when the pipeline has
+/// stopped or failed.
 pub type PacketReceiver = mpsc::Receiver<EncodedPacket>;
 
-/// One running capture → encode chain. Dropping it stops the threads and waits for them.
-#[derive(Debug)]
-pub struct NativePipeline {
-    stats: Arc<PipelineStats>,
-    state: watch::Receiver<PipelineState>,
-}
+/// One running capture → encode chain. Dropping it stops the threads and waits for them, half a
+/// second at most.
+pub struct NativePipeline(native::Pipeline);
 
 impl NativePipeline {
     /// Starts the chain. Devices are opened by its own threads: a device that is missing now is a
@@ -27,40 +41,44 @@ impl NativePipeline {
     ///
     /// # Errors
     /// [`Error::Param`] where `params` cannot be honoured by this build.
-    pub fn start(_name: &str, params: NativeSourceParams) -> Result<(Self, PacketReceiver), Error> {
+    pub fn start(name: &str, params: NativeSourceParams) -> Result<(Self, PacketReceiver), Error> {
         params.validate()?;
-        Err(Error::Backend("not built yet".into()))
+        let (pipeline, packets) =
+            native::Pipeline::start(name, params, native::Backends::default())?;
+        Ok((Self(pipeline), packets))
     }
 
     /// Asks the encoder for a key frame as soon as possible. Never blocks.
-    pub fn request_keyframe(&self) {}
+    pub fn request_keyframe(&self) {
+        self.0.request_keyframe();
+    }
 
     /// Changes the target bit rate, in bit/s, while running. Never blocks.
     ///
     /// # Errors
     /// [`Error::Param`] outside the encoder's bounds; [`Error::Stopped`] after the end.
-    pub fn set_bitrate(&self, _bps: u32) -> Result<(), Error> {
-        Err(Error::Stopped)
+    pub fn set_bitrate(&self, bps: u32) -> Result<(), Error> {
+        self.0.set_bitrate(bps)
     }
 
     /// Present state, and its changes.
     pub fn state(&self) -> watch::Receiver<PipelineState> {
-        self.state.clone()
+        self.0.state()
     }
 
     /// Counters and histograms.
     pub fn stats(&self) -> Arc<PipelineStats> {
-        Arc::clone(&self.stats)
+        self.0.stats()
     }
 
     /// What is really captured; `None` before the device is open.
     pub fn geometry(&self) -> Option<StreamGeometry> {
-        None
+        self.0.geometry()
     }
 
     /// Name of the capture and encoder backends in use (`auto` resolved).
     pub fn backends(&self) -> (&'static str, &'static str) {
-        ("", "")
+        self.0.backends()
     }
 
     /// The next captured picture as JPEG.
@@ -68,6 +86,15 @@ impl NativePipeline {
     /// # Errors
     /// [`Error::NoFrame`] when none arrives within two seconds.
     pub async fn snapshot(&self) -> Result<Bytes, Error> {
-        Err(Error::NoFrame)
+        self.0.snapshot().await
+    }
+}
+
+impl std::fmt::Debug for NativePipeline {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NativePipeline")
+            .field("backends", &self.backends())
+            .field("state", &*self.state().borrow())
+            .finish_non_exhaustive()
     }
 }

@@ -1,0 +1,178 @@
+//! Capture backends: where raw pictures come from.
+//!
+//! A backend is opened and driven by one thread, the capture thread of a pipeline. It hands out
+//! [`RawFrame`]s that share their pixels, so that the encoder, and a snapshot now and then, read
+//! them without a copy.
+
+pub(crate) mod file;
+mod pace;
+mod pool;
+pub(crate) mod testsrc;
+
+use std::sync::Arc;
+
+use crate::stop::StopToken;
+use crate::{CaptureParams, CaptureTime, PixelFormat, StreamGeometry};
+
+pub(crate) use pace::Pacer;
+pub(crate) use pool::{Pool, Pooled};
+
+/// A source of raw pictures.
+pub(crate) trait CaptureBackend {
+    /// What its frames are; constant while it is open.
+    fn format(&self) -> RawFormat;
+
+    /// Waits for the next frame.
+    ///
+    /// A backend that waits must look at `stop` at least every 100 ms and give
+    /// [`Captured::Stopped`] when it is set. It must never hold a frame back to wait for the next.
+    ///
+    /// # Errors
+    /// Anything that ends this opening of the source; the supervisor opens it again.
+    fn next_frame(&mut self, stop: &StopToken) -> Result<Captured, BackendError>;
+}
+
+/// What [`CaptureBackend::next_frame`] found.
+pub(crate) enum Captured {
+    /// A picture.
+    Frame(RawFrame),
+    /// The source delivered something unusable; it is counted and capture goes on.
+    Damaged,
+    /// The stop token was set.
+    Stopped,
+}
+
+/// One picture and when it was captured. Cloning shares the pixels.
+#[derive(Clone)]
+pub(crate) struct RawFrame {
+    /// When, on the capture clock.
+    pub(crate) captured: CaptureTime,
+    /// The pixels.
+    pub(crate) picture: Arc<dyn Picture>,
+}
+
+/// Pixels in memory, laid out as the backend's [`RawFormat`] says.
+pub(crate) trait Picture: Send + Sync {
+    /// Plane `index`: Y, U, V for [`PixelFormat::Yuv420`], Y, UV for [`PixelFormat::Nv12`], the
+    /// only plane for packed formats. `None` beyond the last.
+    fn plane(&self, index: usize) -> Option<Plane<'_>>;
+}
+
+/// One plane of a picture. The last row may be shorter than `stride`, never than its pixels.
+#[derive(Clone, Copy)]
+pub(crate) struct Plane<'a> {
+    /// Bytes from the first row's first pixel on.
+    pub(crate) data: &'a [u8],
+    /// Bytes from one row to the next.
+    pub(crate) stride: usize,
+}
+
+/// What a backend's pictures are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct RawFormat {
+    /// Layout of the pixels.
+    pub(crate) pixel: PixelFormat,
+    /// Width in pixels.
+    pub(crate) width: u32,
+    /// Height in pixels.
+    pub(crate) height: u32,
+    /// Nominal frames per second.
+    pub(crate) fps: f64,
+    /// Meaning of the samples.
+    pub(crate) color: Color,
+}
+
+impl RawFormat {
+    pub(crate) fn geometry(&self) -> StreamGeometry {
+        StreamGeometry {
+            width: self.width,
+            height: self.height,
+            fps: self.fps,
+        }
+    }
+}
+
+/// How Y, Cb and Cr stand for colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Color {
+    /// The matrix between RGB and Y, Cb, Cr.
+    pub(crate) matrix: Matrix,
+    /// Samples use 0 to 255 rather than 16 to 235 (240 for chroma).
+    pub(crate) full_range: bool,
+}
+
+impl Color {
+    /// What is meant where a source does not say: standard definition is BT.601, more is BT.709.
+    pub(crate) fn assumed(height: u32) -> Self {
+        Self {
+            matrix: if height < 720 {
+                Matrix::Bt601
+            } else {
+                Matrix::Bt709
+            },
+            full_range: false,
+        }
+    }
+}
+
+/// A matrix between RGB and Y, Cb, Cr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Matrix {
+    /// ITU-R BT.601, standard definition.
+    Bt601,
+    /// ITU-R BT.709, high definition.
+    Bt709,
+}
+
+/// Why a backend ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub(crate) struct BackendError {
+    /// What happened, naming the device, file or key.
+    pub(crate) text: String,
+    /// Trying again cannot help: the configuration or the file must change.
+    pub(crate) permanent: bool,
+}
+
+impl BackendError {
+    /// A failure that may pass: a device that is gone, a read error.
+    pub(crate) fn passing(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            permanent: false,
+        }
+    }
+
+    /// A failure that stays until somebody changes the configuration or the file.
+    pub(crate) fn permanent(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            permanent: true,
+        }
+    }
+}
+
+/// Opens the backend that `params` names.
+///
+/// # Errors
+/// The device or file is missing, refuses, or is not what the parameters say.
+pub(crate) fn open(params: &CaptureParams) -> Result<Box<dyn CaptureBackend>, BackendError> {
+    match params.backend.as_str() {
+        testsrc::NAME => Ok(Box::new(testsrc::TestSource::new(params))),
+        file::NAME => file::open(params),
+        other => Err(BackendError::permanent(format!(
+            "capture.backend = {other}: not built into this program"
+        ))),
+    }
+}
+
+/// The constant name of a backend.
+pub(crate) fn resolve(backend: &str) -> &'static str {
+    match backend {
+        testsrc::NAME => testsrc::NAME,
+        file::NAME => file::NAME,
+        "v4l2" => "v4l2",
+        "libcamera" => "libcamera",
+        _ => "unknown",
+    }
+}

@@ -1,0 +1,69 @@
+//! Encoder backends: raw pictures in, access units out.
+
+#[cfg(feature = "encoder-software")]
+pub(crate) mod software;
+
+use bytes::Bytes;
+
+use crate::capture::{BackendError, RawFormat, RawFrame};
+use crate::{EncoderParams, VideoCodec};
+
+/// A video encoder. Driven by one thread, the encode thread of a pipeline.
+pub(crate) trait EncoderBackend {
+    /// Codes one frame and gives its access unit back before it returns.
+    ///
+    /// A device that works on its own is waited for here; its output is never left for the next
+    /// call. With `key`, the result can be decoded from: in H.264 an IDR with its parameter sets.
+    ///
+    /// # Errors
+    /// The encoder is unusable; the supervisor starts a new one.
+    fn encode(&mut self, frame: &RawFrame, key: bool) -> Result<Encoded, BackendError>;
+
+    /// Changes the target bit rate, in bit/s, from the next frame on.
+    ///
+    /// # Errors
+    /// The encoder refuses it; it goes on at the old rate.
+    fn set_bitrate(&mut self, bps: u32) -> Result<(), BackendError>;
+}
+
+/// What became of a frame.
+pub(crate) enum Encoded {
+    /// An access unit.
+    Unit {
+        /// Its bytes; H.264 in Annex B form.
+        data: Bytes,
+        /// Decoding can start here.
+        key: bool,
+    },
+    /// The rate control left the frame out.
+    Skipped,
+}
+
+/// Opens the backend that `params` names (`auto` already resolved) for frames of `format`.
+///
+/// # Errors
+/// The encoder is missing, or refuses the format or parameters.
+pub(crate) fn open(
+    params: &EncoderParams,
+    format: &RawFormat,
+) -> Result<Box<dyn EncoderBackend>, BackendError> {
+    match (resolve(&params.backend), params.codec) {
+        #[cfg(feature = "encoder-software")]
+        (software::NAME, VideoCodec::H264) => {
+            Ok(Box::new(software::SoftwareEncoder::open(params, format)?))
+        }
+        (other, _) => Err(BackendError::permanent(format!(
+            "encoder.backend = {other}: not built into this program"
+        ))),
+    }
+}
+
+/// The backend that a name stands for.
+pub(crate) fn resolve(backend: &str) -> &'static str {
+    match backend {
+        "auto" | "software" => "software",
+        "v4l2-m2m" => "v4l2-m2m",
+        "rdk" => "rdk",
+        _ => "unknown",
+    }
+}

@@ -1,0 +1,196 @@
+//! The pipeline's state and its owner's side.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::JoinHandle;
+
+use bytes::Bytes;
+use tokio::sync::watch;
+
+use super::output::{CAPACITY, Output};
+use super::session::Event;
+use super::{PacketReceiver, supervisor};
+use crate::capture::{self, BackendError, CaptureBackend, RawFormat};
+use crate::encode::{self, EncoderBackend};
+use crate::{
+    CaptureParams, EncoderParams, Error, NativeSourceParams, PipelineState, PipelineStats,
+    StreamGeometry,
+};
+
+/// A function that opens a capture backend.
+pub(super) type OpenCapture =
+    dyn Fn(&CaptureParams) -> Result<Box<dyn CaptureBackend>, BackendError> + Send + Sync;
+
+/// A function that opens an encoder backend.
+pub(super) type OpenEncoder = dyn Fn(&EncoderParams, &RawFormat) -> Result<Box<dyn EncoderBackend>, BackendError>
+    + Send
+    + Sync;
+
+/// Where a pipeline's backends come from.
+pub(super) struct Backends {
+    pub(super) capture: Box<OpenCapture>,
+    pub(super) encode: Box<OpenEncoder>,
+}
+
+impl Default for Backends {
+    fn default() -> Self {
+        Self {
+            capture: Box::new(capture::open),
+            encode: Box::new(encode::open),
+        }
+    }
+}
+
+/// What the owner, the supervisor and the sessions share.
+pub(super) struct Shared {
+    pub(super) name: String,
+    pub(super) params: NativeSourceParams,
+    /// The encoder's name, `auto` resolved.
+    pub(super) encoder: &'static str,
+    pub(super) capture: &'static str,
+    pub(super) backends: Backends,
+    pub(super) stats: Arc<PipelineStats>,
+    pub(super) state: watch::Sender<PipelineState>,
+    pub(super) output: Output,
+    /// A key frame was asked for.
+    pub(super) key_wanted: AtomicBool,
+    /// Target bit rate, in bit/s.
+    pub(super) bitrate: AtomicU32,
+    geometry: Mutex<Option<StreamGeometry>>,
+}
+
+impl Shared {
+    /// Changes the visible state; says so in the log.
+    pub(super) fn set_state(&self, state: PipelineState) {
+        self.state.send_if_modified(|present| {
+            if *present == state {
+                return false;
+            }
+            match &state {
+                PipelineState::Degraded(reason) | PipelineState::Failed(reason) => {
+                    tracing::warn!(stream = %self.name, state = state.name(), "{reason}");
+                }
+                _ => tracing::info!(stream = %self.name, state = state.name(), "state changed"),
+            }
+            *present = state;
+            true
+        });
+    }
+
+    pub(super) fn set_geometry(&self, geometry: StreamGeometry) {
+        *self.lock_geometry() = Some(geometry);
+    }
+
+    /// Refuses what the capture backend turned out to deliver, if the encoder's parameters do not
+    /// allow it.
+    pub(super) fn check_format(&self, format: &RawFormat) -> Result<(), BackendError> {
+        let _ = format;
+        Ok(())
+    }
+
+    fn lock_geometry(&self) -> std::sync::MutexGuard<'_, Option<StreamGeometry>> {
+        // Plain data: a panic cannot leave it half-written.
+        self.geometry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A running pipeline.
+pub(super) struct Pipeline {
+    shared: Arc<Shared>,
+    events: mpsc::Sender<Event>,
+    supervisor: Option<JoinHandle<()>>,
+}
+
+impl Pipeline {
+    pub(super) fn start(
+        name: &str,
+        params: NativeSourceParams,
+        backends: Backends,
+    ) -> Result<(Self, PacketReceiver), Error> {
+        let (sender, receiver) = tokio::sync::mpsc::channel(CAPACITY);
+        let stats = Arc::new(PipelineStats::default());
+        let shared = Arc::new(Shared {
+            name: name.to_owned(),
+            encoder: encode::resolve(&params.encoder.backend),
+            capture: capture::resolve(&params.capture.backend),
+            bitrate: AtomicU32::new(params.encoder.bitrate),
+            params,
+            backends,
+            output: Output::new(sender, Arc::clone(&stats)),
+            stats,
+            state: watch::Sender::new(PipelineState::Starting),
+            key_wanted: AtomicBool::new(false),
+            geometry: Mutex::new(None),
+        });
+        let (events, inbox) = mpsc::channel();
+        let supervisor = std::thread::Builder::new()
+            .name(format!("sup:{name}"))
+            .spawn({
+                let (shared, events) = (Arc::clone(&shared), events.clone());
+                move || supervisor::run(shared, events, inbox)
+            })
+            .map_err(|e| Error::Backend(format!("cannot start a thread: {e}")))?;
+        let pipeline = Self {
+            shared,
+            events,
+            supervisor: Some(supervisor),
+        };
+        Ok((pipeline, receiver))
+    }
+
+    pub(super) fn request_keyframe(&self) {
+        self.shared
+            .stats
+            .keyframe_requests
+            .fetch_add(1, Ordering::Relaxed);
+        self.shared.key_wanted.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_bitrate(&self, bps: u32) -> Result<(), Error> {
+        if self.ended() {
+            return Err(Error::Stopped);
+        }
+        self.shared.params.encoder.check_bitrate(bps)?;
+        self.shared.bitrate.store(bps, Ordering::Relaxed);
+        Ok(())
+    }
+
+    pub(super) fn state(&self) -> watch::Receiver<PipelineState> {
+        self.shared.state.subscribe()
+    }
+
+    pub(super) fn stats(&self) -> Arc<PipelineStats> {
+        Arc::clone(&self.shared.stats)
+    }
+
+    pub(super) fn geometry(&self) -> Option<StreamGeometry> {
+        *self.shared.lock_geometry()
+    }
+
+    pub(super) fn backends(&self) -> (&'static str, &'static str) {
+        (self.shared.capture, self.shared.encoder)
+    }
+
+    pub(super) async fn snapshot(&self) -> Result<Bytes, Error> {
+        Err(Error::NoFrame)
+    }
+
+    fn ended(&self) -> bool {
+        matches!(
+            *self.shared.state.borrow(),
+            PipelineState::Failed(_) | PipelineState::Stopped
+        )
+    }
+}
+
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        // A supervisor that has ended reads no more events.
+        let _ = self.events.send(Event::Stop);
+        if let Some(supervisor) = self.supervisor.take()
+            && supervisor.join().is_err()
+        {
+            tracing::error!(stream = %self.shared.name, "the supervisor thread panicked");
+        }
+    }
+}
