@@ -1,0 +1,26 @@
+# Everything a developer or CI runs. `make help` lists it.
+CONFIG ?= conf/live777.toml
+
+.DEFAULT_GOAL := help
+.PHONY: help run test bench lint fuzz soak
+
+help: ## List what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Build and start the server; CONFIG=FILE for another configuration
+	@scripts/run.sh "$(CONFIG)"
+
+test: ## Run everything that can run here; says what it skipped and why
+	@scripts/test.sh
+
+bench: ## Measure latency and cost against limits and targets
+	@scripts/bench.sh $(BENCH)
+
+lint: ## Formatting, clippy, documentation and shell scripts
+	@scripts/test.sh lint
+
+fuzz: ## Fuzz every parser; SECONDS=600 each by default
+	@scripts/fuzz.sh "$(or $(SECONDS),600)"
+
+soak: ## Ten minutes of viewers coming and going: memory must stay flat; MINUTES=10
+	@scripts/soak.sh "$(or $(MINUTES),10)"

@@ -1,0 +1,131 @@
+#!/usr/bin/env bash
+# Runs every check and says what it skipped: test.sh [lint | PART...]
+#
+# INSTALL=1      installs the Debian packages that parts need
+# REQUIRE_ALL=1  makes a skip a failure (continuous integration)
+# FUZZ_SECONDS   time for each fuzz target (default 20)
+set -uo pipefail
+# shellcheck source=scripts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+all_parts=(format shell clippy unit docs presets e2e fuzz)
+case "${1:-}" in
+    '') parts=("${all_parts[@]}") ;;
+    lint) parts=(format shell clippy docs) ;;
+    *) parts=("$@") ;;
+esac
+
+passed=0 failed=0 skipped=0
+failures=() skips=()
+logs=target/test-logs
+mkdir -p "$logs"
+
+skip() {
+    skipped=$((skipped + 1))
+    skips+=("$1: $2")
+    printf 'SKIPPED: %s: %s\n' "$1" "$2" >&2
+}
+
+# tool NAME PACKAGE PART: whether the tool is there, installing it where that is wanted.
+tool() {
+    have "$1" && return 0
+    if [[ ${INSTALL:-} == 1 ]] && apt_need "$2"; then
+        have "$1" && return 0
+    fi
+    skip "$3" "$1 is not installed (apt-get install $2)"
+    return 1
+}
+
+# counted NAME COMMAND...: runs a part and counts it as one check, or as its tests.
+counted() {
+    local name=$1 log=$logs/$1.log status
+    shift
+    "$@" 2>&1 | tee "$log"
+    status=${PIPESTATUS[0]}
+    local ok bad ignored
+    ok=$(awk '/^test result:/ { n += $4 } END { print n + 0 }' "$log")
+    bad=$(awk '/^test result:/ { n += $6 } END { print n + 0 }' "$log")
+    ignored=$(awk '/^test result:/ { n += $8 } END { print n + 0 }' "$log")
+    while IFS= read -r line; do
+        skipped=$((skipped + 1))
+        skips+=("${line#SKIPPED: }")
+    done < <(grep -o 'SKIPPED: .*' "$log")
+    if ((ok + bad == 0)); then
+        if ((status == 0)); then ok=1; else bad=1; fi
+    elif ((status != 0 && bad == 0)); then
+        bad=1
+    fi
+    passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + ignored))
+    ((ignored)) && skips+=("$name: $ignored ignored tests")
+    ((bad)) && failures+=("$name")
+    return 0
+}
+
+part_format() { counted format cargo fmt --all --check; }
+
+part_shell() {
+    tool shellcheck shellcheck shell || return
+    mapfile -t scripts < <(git ls-files '*.sh' .ci/run | xargs -r ls -d 2>/dev/null)
+    counted shell shellcheck -x "${scripts[@]}"
+}
+
+part_clippy() {
+    counted clippy cargo clippy --workspace --all-targets -- -D warnings
+}
+
+# D-Bus tests want a session bus of their own.
+part_unit() {
+    local run=()
+    if tool dbus-run-session dbus-daemon "D-Bus tests"; then
+        run=(dbus-run-session --)
+    fi
+    counted unit "${run[@]}" cargo test --workspace --exclude e2e
+}
+
+part_docs() {
+    counted docs env RUSTDOCFLAGS="-D warnings" \
+        cargo doc --workspace --no-deps --document-private-items
+}
+
+part_presets() {
+    local features
+    counted presets-none cargo check -p live777 --no-default-features
+    for features in native-generic-v4l2,webui native-rpi,webui native-rdk,webui webui; do
+        counted "presets-$features" \
+            cargo check -p live777 --no-default-features --features "$features"
+    done
+    # An encoder without a capture backend builds nothing native, and must still build.
+    counted presets-encoder-only cargo check -p live777 --no-default-features \
+        --features encoder-v4l2-m2m
+}
+
+part_e2e() {
+    if [[ ${INSTALL:-} == 1 ]]; then
+        apt_need chromium python3-venv ffmpeg || true
+    fi
+    scripts/python-env.sh || printf 'no Python environment\n' >&2
+    # One at a time: each test has a server and its peers, and two processors to share.
+    counted e2e cargo test -p e2e -- --test-threads=1
+}
+
+part_fuzz() { counted fuzz scripts/fuzz.sh "${FUZZ_SECONDS:-20}"; }
+
+need_cargo
+mapfile -t packages < <(build_packages)
+apt_need "${packages[@]}" || exit 1
+for part in "${parts[@]}"; do
+    declare -F "part_$part" >/dev/null || fail "no part $part; there are: ${all_parts[*]}"
+    say "$part"
+    begin=$SECONDS
+    "part_$part"
+    say "$part took $((SECONDS - begin)) s"
+done
+
+say "summary"
+for line in "${skips[@]+"${skips[@]}"}"; do printf '  skipped: %s\n' "$line"; done
+for line in "${failures[@]+"${failures[@]}"}"; do
+    printf '  failed: %s (%s/%s.log)\n' "$line" "$logs" "$line"
+done
+printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+((failed == 0)) || exit 1
+[[ ${REQUIRE_ALL:-} != 1 ]] || ((skipped == 0)) || fail "nothing may be skipped here"
