@@ -1,5 +1,7 @@
 //! Raw picture formats and their numbers.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// A raw picture format. The numbers are part of the configuration contract and stable.
@@ -20,4 +22,28 @@ pub enum PixelFormat {
     /// Packed 24-bit R, G, B (`V4L2_PIX_FMT_RGB24`).
     #[serde(alias = "rgb")]
     Rgb888 = 4,
+}
+
+impl PixelFormat {
+    /// Its stable number.
+    pub const fn number(self) -> u32 {
+        self as u32
+    }
+
+    /// Its name in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Yuyv422 => "yuyv",
+            Self::Nv12 => "nv12",
+            Self::Yuv420 => "yuv420",
+            Self::Mjpeg => "mjpeg",
+            Self::Rgb888 => "rgb888",
+        }
+    }
+}
+
+impl fmt::Display for PixelFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }

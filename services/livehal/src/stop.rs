@@ -1,7 +1,6 @@
 //! Stopping threads that wait.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
 
 use crate::CaptureTime;
 
@@ -45,26 +44,27 @@ impl StopToken {
         true
     }
 
-    /// Waits for `time`. True if it was stopped instead.
-    pub(crate) fn sleep(&self, time: Duration) -> bool {
-        self.sleep_until(CaptureTime::now().after(time))
-    }
-
     fn lock(&self) -> std::sync::MutexGuard<'_, bool> {
         // A bool cannot be left half-written by a panic.
-        self.0.stopped.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0
+            .stopped
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
     fn a_stop_ends_a_long_wait_at_once() {
         let token = StopToken::default();
         let waiter = token.clone();
-        let thread = std::thread::spawn(move || waiter.sleep(Duration::from_secs(3600)));
+        let hour = CaptureTime::now().after(Duration::from_secs(3600));
+        let thread = std::thread::spawn(move || waiter.sleep_until(hour));
         token.stop();
         assert!(thread.join().unwrap());
     }

@@ -15,7 +15,7 @@ use crate::stop::StopToken;
 use crate::{CaptureParams, CaptureTime, PixelFormat, StreamGeometry};
 
 pub(crate) use pace::Pacer;
-pub(crate) use pool::{Pool, Pooled};
+pub(crate) use pool::Pool;
 
 /// A source of raw pictures.
 pub(crate) trait CaptureBackend {

@@ -43,6 +43,7 @@ impl NativePipeline {
     /// [`Error::Param`] where `params` cannot be honoured by this build.
     pub fn start(name: &str, params: NativeSourceParams) -> Result<(Self, PacketReceiver), Error> {
         params.validate()?;
+        params.check_available()?;
         let (pipeline, packets) =
             native::Pipeline::start(name, params, native::Backends::default())?;
         Ok((Self(pipeline), packets))

@@ -84,8 +84,10 @@ impl Shared {
     /// Refuses what the capture backend turned out to deliver, if the encoder's parameters do not
     /// allow it.
     pub(super) fn check_format(&self, format: &RawFormat) -> Result<(), BackendError> {
-        let _ = format;
-        Ok(())
+        self.params
+            .encoder
+            .check_level((format.width, format.height), format.fps)
+            .map_err(|e| BackendError::permanent(e.to_string()))
     }
 
     fn lock_geometry(&self) -> std::sync::MutexGuard<'_, Option<StreamGeometry>> {

@@ -12,9 +12,7 @@ use super::slot::Slot;
 use crate::capture::{BackendError, Captured, RawFormat, RawFrame};
 use crate::encode::{Encoded, EncoderBackend};
 use crate::stop::StopToken;
-use crate::{
-    CaptureTime, DropReason, EncodedPacket, PacketFlags, PacketTiming,
-};
+use crate::{CaptureTime, DropReason, EncodedPacket, PacketFlags, PacketTiming};
 
 /// What the threads of a session tell the supervisor.
 pub(super) enum Event {

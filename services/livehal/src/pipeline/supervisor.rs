@@ -113,11 +113,7 @@ impl Supervisor {
 
     fn start_session(&mut self) -> Result<Running, BackendError> {
         self.sessions += 1;
-        let session = Session::new(
-            self.sessions,
-            Arc::clone(&self.shared),
-            self.events.clone(),
-        );
+        let session = Session::new(self.sessions, Arc::clone(&self.shared), self.events.clone());
         Ok(Running {
             capture: Some(session.spawn_capture()?),
             encode: None,

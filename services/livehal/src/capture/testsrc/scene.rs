@@ -141,7 +141,9 @@ impl Scene {
             let first = (cy - radius).ceil().max(top as f64 / scale) as usize;
             let last = (cy + radius).min(bottom as f64 / scale - 1.0) as usize;
             for row in first..=last {
-                let half = (radius * radius - (row as f64 - cy).powi(2)).max(0.0).sqrt();
+                let half = (radius * radius - (row as f64 - cy).powi(2))
+                    .max(0.0)
+                    .sqrt();
                 let from = (cx - half).max(0.0) as usize;
                 let to = ((cx + half) as usize).min(stride);
                 if let Some(span) = plane.get_mut(row * stride + from..row * stride + to) {
@@ -235,7 +237,13 @@ fn smooth_noise(x: f64, y: f64, seed: u32) -> f64 {
     let (x0, y0) = (x.floor(), y.floor());
     let fade = |t: f64| t * t * (3.0 - 2.0 * t);
     let (fx, fy) = (fade(x - x0), fade(y - y0));
-    let at = |dx: u32, dy: u32| hash((x0 as u32).wrapping_add(dx), (y0 as u32).wrapping_add(dy), seed);
+    let at = |dx: u32, dy: u32| {
+        hash(
+            (x0 as u32).wrapping_add(dx),
+            (y0 as u32).wrapping_add(dy),
+            seed,
+        )
+    };
     let upper = at(0, 0) * (1.0 - fx) + at(1, 0) * fx;
     let lower = at(0, 1) * (1.0 - fx) + at(1, 1) * fx;
     upper * (1.0 - fy) + lower * fy

@@ -31,7 +31,7 @@ impl SoftwareEncoder {
     pub(crate) fn open(params: &EncoderParams, format: &RawFormat) -> Result<Self, BackendError> {
         if format.pixel != PixelFormat::Yuv420 {
             return Err(BackendError::permanent(format!(
-                "the software encoder takes yuv420 pictures, the capture backend gives {:?}",
+                "the software encoder takes yuv420 pictures, the capture backend gives {}",
                 format.pixel
             )));
         }

@@ -219,7 +219,10 @@ impl RawEncoder {
             // layer's bytes. Both live until the next call, which needs `&mut self`.
             let bytes = unsafe {
                 let lengths = std::slice::from_raw_parts(layer.pNalLengthInByte, nals);
-                let total = lengths.iter().map(|&l| usize::try_from(l).unwrap_or(0)).sum();
+                let total = lengths
+                    .iter()
+                    .map(|&l| usize::try_from(l).unwrap_or(0))
+                    .sum();
                 std::slice::from_raw_parts(layer.pBsBuf, total)
             };
             out.extend_from_slice(bytes);

@@ -1,10 +1,13 @@
 //! Parameters of a native source: the `capture`, `encoder` and `output` tables.
 
+mod available;
+mod validate;
+
 use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use crate::{ParamError, PixelFormat, VideoCodec};
+use crate::{ParamError, PixelFormat, ProfileLevel, VideoCodec};
 
 /// One `[[stream.<name>.sources]]` entry with a `capture` table.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -31,13 +34,16 @@ pub struct CaptureParams {
     /// Footage of the `file` backend.
     #[serde(default)]
     pub path: Option<PathBuf>,
-    /// Width in pixels.
+    /// Width in pixels, even, 16 to 8192. Required by cameras; 1280 if absent for `testsrc`; the
+    /// file's own for `file`.
     #[serde(default)]
     pub width: Option<u32>,
-    /// Height in pixels.
+    /// Height in pixels, even, 16 to 8192. Required by cameras; 720 if absent for `testsrc`; the
+    /// file's own for `file`.
     #[serde(default)]
     pub height: Option<u32>,
-    /// Frames per second.
+    /// Frames per second, 1 to 240. Required by cameras; 30 if absent for `testsrc`; the file's own
+    /// for `file`.
     #[serde(default)]
     pub fps: Option<u32>,
     /// Format asked of the device.
@@ -58,18 +64,19 @@ pub struct EncoderParams {
     pub codec: VideoCodec,
     /// Target bit rate in bit/s.
     pub bitrate: u32,
-    /// Lower bound of congestion control, in bit/s.
+    /// Lower bound of congestion control, in bit/s; a tenth of `bitrate` if absent.
     #[serde(default)]
     pub min_bitrate: Option<u32>,
     /// Upper bound of congestion control, in bit/s; `bitrate` if absent.
     #[serde(default)]
     pub max_bitrate: Option<u32>,
-    /// `baseline`, `constrained-baseline`, `main`, `high`, or a six-digit profile-level-id.
+    /// `baseline`, `constrained-baseline`, `main`, `constrained-high`, `high`, or a six-digit
+    /// profile-level-id.
     pub profile: String,
-    /// Level such as `3.1`; required when `profile` is a name.
+    /// Level such as `3.1`; required when `profile` is a name, refused otherwise.
     #[serde(default)]
     pub level: Option<String>,
-    /// Frames from one key frame to the next.
+    /// Frames from one key frame to the next, 1 to 36000.
     pub gop: u32,
 }
 
@@ -92,6 +99,24 @@ impl Default for OutputParams {
     }
 }
 
+impl NativeSourceParams {
+    /// Checks everything that does not depend on the machine or on how the program was built.
+    ///
+    /// # Errors
+    /// The first parameter that cannot be honoured, with its key below the source.
+    pub fn validate(&self) -> Result<(), ParamError> {
+        validate::source(self)
+    }
+
+    /// Checks that the backends named are in this program and that their devices are there.
+    ///
+    /// # Errors
+    /// The backend with the cargo feature that is missing, or the device.
+    pub fn check_available(&self) -> Result<(), ParamError> {
+        available::source(self)
+    }
+}
+
 impl CaptureParams {
     /// Width and height asked for; 1280×720 where the source is free to choose.
     pub(crate) fn size_or_default(&self) -> (u32, u32) {
@@ -105,19 +130,29 @@ impl CaptureParams {
 }
 
 impl EncoderParams {
-    /// Checks a bit rate to change to.
-    pub(crate) fn check_bitrate(&self, bps: u32) -> Result<(), ParamError> {
-        let _ = bps;
-        Ok(())
-    }
-}
-
-impl NativeSourceParams {
-    /// Checks everything that can be checked without opening a device.
+    /// The H.264 profile and level asked for.
     ///
     /// # Errors
-    /// The first parameter that cannot be honoured, with its key below the source.
-    pub fn validate(&self) -> Result<(), ParamError> {
-        Ok(())
+    /// `encoder.profile` or `encoder.level` is missing, unknown, or given twice.
+    pub fn profile_level(&self) -> Result<ProfileLevel, ParamError> {
+        validate::profile_level(self)
+    }
+
+    /// The bounds of [`set_bitrate`](crate::NativePipeline::set_bitrate), in bit/s.
+    pub fn bitrate_bounds(&self) -> std::ops::RangeInclusive<u32> {
+        let least = self
+            .min_bitrate
+            .unwrap_or((self.bitrate / 10).max(validate::BITRATE_LEAST));
+        least..=self.max_bitrate.unwrap_or(self.bitrate)
+    }
+
+    /// Checks a bit rate to change to.
+    pub(crate) fn check_bitrate(&self, bps: u32) -> Result<(), ParamError> {
+        validate::new_bitrate(self, bps)
+    }
+
+    /// Checks that the level allows these pictures at the bit rates asked for.
+    pub(crate) fn check_level(&self, size: (u32, u32), fps: f64) -> Result<(), ParamError> {
+        validate::level_allows(self, size, fps)
     }
 }
