@@ -149,12 +149,10 @@ fn mutated_offers_never_panic() {
     for _ in 0..2_000 {
         let mut b = bytes.to_vec();
         for _ in 0..1 + next() % 8 {
-            let at = next() % b.len();
+            let at = next() % b.len().max(1);
             match next() % 3 {
-                0 => b[at] = (next() % 256) as u8,
-                1 => {
-                    b.remove(at);
-                }
+                0 if at < b.len() => b[at] = (next() % 256) as u8,
+                1 if at < b.len() => drop(b.remove(at)),
                 _ => b.truncate(at.max(1)),
             }
         }
