@@ -1,3 +1,11 @@
 //! End-to-end tests, one module a subject. Every test starts its own server.
 
+mod abuse;
+mod api;
+mod faults;
+mod feedback;
+mod interop;
+mod late_join;
+mod support;
 mod whep;
+mod whip;

@@ -1,0 +1,122 @@
+//! A viewer that joins in the middle of a group of pictures.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use e2e::config::Stream;
+use peer::viewer::FrameRecord;
+use peer::{Server, Swarm, ViewerOptions};
+
+use crate::report::{Bound, Report};
+use crate::summary::Samples;
+
+const JOINS: u32 = 20;
+const APART: Duration = Duration::from_millis(1100);
+const LIMIT: Duration = Duration::from_secs(10);
+/// A late viewer has this long to catch up.
+const SETTLE_NS: u64 = 500_000_000;
+
+pub fn run(report: &mut Report) -> Result<()> {
+    let stream = Stream {
+        width: 1280,
+        height: 720,
+        bitrate: 2_000_000,
+        ..Stream::default()
+    };
+    let server = Server::start(&stream.toml())?;
+    let swarm = Swarm::start(None)?;
+    let logging = ViewerOptions {
+        log_frames: true,
+        ..ViewerOptions::default()
+    };
+    let first = swarm.view(&server.client(), "cam", logging.clone())?;
+    first.wait("a group of pictures", LIMIT, |s| s.frames >= 75)?;
+    let (mut starts, mut answers, mut behind, mut own) = (vec![], vec![], vec![], vec![]);
+    for _ in 0..JOINS {
+        let begin = Instant::now();
+        let late = swarm.view(&server.client(), "cam", logging.clone())?;
+        let stats = late.wait("a key frame", LIMIT, |s| s.first_key_ns > 0)?;
+        starts.push((stats.first_key_ns - stats.posted_ns) as f64 / 1e6);
+        answers.push((stats.answered_ns - stats.posted_ns) as f64 / 1e6);
+        std::thread::sleep(APART.saturating_sub(begin.elapsed()));
+        let (mine, others) = (late.stats(), first.stats());
+        let settled = mine.posted_ns + SETTLE_NS;
+        let (delta, latency) = compare(&mine.log, &others.log, settled)?;
+        behind.extend(delta);
+        own.extend(latency);
+        late.delete()?;
+        first.clear_log();
+    }
+    let starts = Samples::new(starts);
+    report
+        .figure(
+            "late join, POST to complete key frame, p50",
+            starts.quantile(0.5),
+            "ms",
+            Bound::AtMost,
+            60.0,
+        )
+        .against("a stack without a cache, half a group on average", 1000.0);
+    report.figure(
+        "late join, POST to complete key frame, p95",
+        starts.quantile(0.95),
+        "ms",
+        Bound::AtMost,
+        200.0,
+    );
+    report.plain(
+        "  of it the HTTP answer, p50",
+        Samples::new(answers).quantile(0.5),
+        "ms",
+    );
+    let behind = Samples::new(behind);
+    report.figure(
+        "late viewer behind the first, 500 ms after joining, p95",
+        behind.quantile(0.95),
+        "ms",
+        Bound::AtMost,
+        5.0,
+    );
+    report.plain(
+        "  its capture to last packet, p50",
+        Samples::new(own).quantile(0.5),
+        "ms",
+    );
+    report.note(&format!(
+        "late join: {JOINS} joins {APART:?} apart, 720p30, a key frame every 60 frames; \
+         {} frames compared with the first viewer's; times of packets are the kernel's",
+        behind.len()
+    ));
+    Ok(())
+}
+
+/// For every frame both saw after `settled`: (late minus first arrival, late's capture to last
+/// packet), in milliseconds.
+fn compare(
+    late: &[FrameRecord],
+    first: &[FrameRecord],
+    settled: u64,
+) -> Result<(Vec<f64>, Vec<f64>)> {
+    let known: HashMap<u64, &FrameRecord> = first
+        .iter()
+        .filter_map(|f| Some((f.capture_ns? / 1_000_000, f)))
+        .collect();
+    let anchor = late.iter().find_map(|f| {
+        let twin = known.get(&(f.capture_ns? / 1_000_000))?;
+        Some((f, *twin))
+    });
+    let (here, there) = anchor.context("no frame with a capture time in both logs")?;
+    let offset = here.rtp_timestamp.wrapping_sub(there.rtp_timestamp);
+    let arrivals: HashMap<u32, u64> = first.iter().map(|f| (f.rtp_timestamp, f.last_ns)).collect();
+    let (mut delta, mut latency) = (vec![], vec![]);
+    for f in late.iter().filter(|f| f.last_ns > settled) {
+        if let Some(&other) = arrivals.get(&f.rtp_timestamp.wrapping_sub(offset)) {
+            delta.push((f.last_ns as f64 - other as f64) / 1e6);
+        }
+        if let Some(captured) = f.capture_ns {
+            latency.push((f.last_ns as f64 - captured as f64) / 1e6);
+        }
+    }
+    Ok((delta, latency))
+}

@@ -1,0 +1,195 @@
+//! Chromium and aiortc: implementations that have nothing in common with ours.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use e2e::browser::{self, Browser, WATCH};
+use e2e::config::Stream;
+use e2e::{python, skip};
+use peer::Server;
+use serde_json::Value;
+
+use crate::support::{LIMIT, number};
+
+/// The demo stream and, where there is footage, the real one.
+fn streams() -> (String, bool) {
+    let demo = Stream {
+        name: "demo",
+        width: 1280,
+        height: 720,
+        bitrate: 2_000_000,
+        ..Stream::default()
+    };
+    let mut config = demo.toml();
+    match python::footage() {
+        Err(e) => {
+            skip("real footage", &format!("{e:#}"));
+            (config, false)
+        }
+        Ok((_, y4m)) => {
+            let real = Stream {
+                name: "real",
+                file: Some(y4m),
+                ..Stream::default()
+            };
+            config.push_str(&real.toml());
+            (config, true)
+        }
+    }
+}
+
+fn frame_numbers(frames: &[Value]) -> Vec<i64> {
+    frames
+        .iter()
+        .filter_map(|f| f["strip"]["frame"].as_i64())
+        .collect()
+}
+
+/// Opens the page on a stream and watches its video until it showed `count` frames.
+fn watch(browser: &mut Browser, server: &Server, stream: &str, count: u64) -> Result<Vec<Value>> {
+    browser.open(&server.url(), &format!("/#{stream}"))?;
+    browser.wait("a playing video", Duration::from_secs(20), |page| {
+        Ok(page.evaluate(WATCH)? == true)
+    })?;
+    browser.wait("frames", Duration::from_secs(40), |page| {
+        Ok(page.evaluate("window.__frames.length")?.as_u64() >= Some(count))
+    })?;
+    let all = browser.evaluate("window.__frames")?;
+    Ok(all.as_array().cloned().unwrap_or_default())
+}
+
+/// Decoder counters of the page's peer connection, by the browser's own account.
+fn decoded(browser: &mut Browser) -> Result<Value> {
+    browser.evaluate(
+        "(() => { const q = window.__video.getVideoPlaybackQuality(); \
+         return { total: q.totalVideoFrames, dropped: q.droppedVideoFrames }; })()",
+    )
+}
+
+#[test]
+fn chromium_and_aiortc_play_demo_and_real_footage_at_the_same_time() {
+    if let Err(e) = browser::executable() {
+        return skip("Chromium", &format!("{e:#}"));
+    }
+    let (config, has_footage) = streams();
+    let server = Server::start(&config).unwrap();
+    let aiortc = match python::interpreter() {
+        Ok(_) => {
+            let url = format!("{}/whep/demo", server.url());
+            Some(python::spawn("whep.py", &[&url, "--frames", "150"]).unwrap())
+        }
+        Err(e) => {
+            skip("aiortc", &format!("{e:#}"));
+            None
+        }
+    };
+    let mut browser = Browser::start(1400, 900).unwrap();
+    let frames = watch(&mut browser, &server, "demo", 120).unwrap();
+    assert_strip_rises(&frames);
+    let quality = decoded(&mut browser).unwrap();
+    assert!(quality["total"].as_u64() >= Some(120), "{quality}");
+    if let Some(child) = aiortc {
+        let text = python::finish(child).unwrap();
+        assert_aiortc(&text);
+    }
+    // No PLI storm: a clean network needs at most the one of a joining decoder.
+    let requests = number(&server, "demo", "keyframe_requests");
+    assert!(requests <= 4, "{requests} key-frame requests");
+    if has_footage {
+        let url = format!("{}/whep/real", server.url());
+        let aiortc = python::spawn("whep.py", &[&url, "--frames", "100"]).unwrap();
+        let frames = watch(&mut browser, &server, "real", 100).unwrap();
+        assert_moving_picture(&frames);
+        let text = python::finish(aiortc).unwrap();
+        let seen: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            (&seen["width"], &seen["height"]),
+            (&640.into(), &272.into())
+        );
+        assert!(number(&server, "real", "keyframe_requests") <= 4);
+    }
+    assert_eq!(browser.console_errors, Vec::<String>::new());
+    assert_eq!(browser.foreign_requests, Vec::<String>::new());
+}
+
+/// Every frame the compositor was given is the next one. Chromium may present fewer frames
+/// than it decodes (its own count says how many), so the gap allowed is what it admits to.
+fn assert_strip_rises(frames: &[Value]) {
+    let numbers = frame_numbers(frames);
+    assert!(
+        numbers.len() + 3 > frames.len(),
+        "{} of {} frames have a readable strip",
+        numbers.len(),
+        frames.len()
+    );
+    for pair in frames.windows(2) {
+        let (Some(a), Some(b)) = (
+            pair[0]["strip"]["frame"].as_i64(),
+            pair[1]["strip"]["frame"].as_i64(),
+        ) else {
+            continue;
+        };
+        let presented =
+            pair[1]["presented"].as_i64().unwrap_or(0) - pair[0]["presented"].as_i64().unwrap_or(0);
+        assert_eq!(b - a, presented, "frame {a} then {b}: a frame was lost");
+    }
+}
+
+fn assert_moving_picture(frames: &[Value]) {
+    let mut hashes: Vec<i64> = frames.iter().filter_map(|f| f["hash"].as_i64()).collect();
+    assert_eq!(
+        (&frames[0]["width"], &frames[0]["height"]),
+        (&640.into(), &272.into())
+    );
+    hashes.sort_unstable();
+    hashes.dedup();
+    assert!(
+        hashes.len() > 50,
+        "{} different pictures of {}",
+        hashes.len(),
+        frames.len()
+    );
+}
+
+fn assert_aiortc(text: &str) {
+    let seen: Value = serde_json::from_str(text).unwrap();
+    let strips: Vec<i64> = seen["strips"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|s| s[0].as_i64())
+        .collect();
+    assert_eq!(strips.len(), 150, "frames with a strip");
+    for pair in strips.windows(2) {
+        assert_eq!(pair[1], pair[0] + 1, "a frame was lost");
+    }
+    assert_eq!(seen["packets_lost"], 0, "{text}");
+}
+
+#[test]
+fn the_page_shows_its_streams_and_plays_on_a_phone() {
+    if let Err(e) = browser::executable() {
+        return skip("Chromium", &format!("{e:#}"));
+    }
+    let server = Server::start(&Stream::default().toml()).unwrap();
+    server
+        .wait_stream("cam", "frames", LIMIT, |d| d["frames"].as_u64() > Some(10))
+        .unwrap();
+    let mut browser = Browser::start(390, 844).unwrap();
+    let frames = watch(&mut browser, &server, "cam", 30).unwrap();
+    assert_strip_rises(&frames);
+    let text = browser.evaluate("document.body.innerText").unwrap();
+    let text = text.as_str().unwrap();
+    for shown in ["cam", "640", "360"] {
+        assert!(text.contains(shown), "{shown} in {text}");
+    }
+    let wide = browser
+        .evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        .unwrap();
+    assert!(
+        wide.as_i64() <= Some(0),
+        "the page is {wide} px wider than the phone"
+    );
+    assert_eq!(browser.console_errors, Vec::<String>::new());
+    assert_eq!(browser.foreign_requests, Vec::<String>::new());
+}
