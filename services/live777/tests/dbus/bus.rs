@@ -1,0 +1,139 @@
+//! A bus of one's own: dbus-daemon.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::until;
+
+/// A running bus daemon with its socket in a directory that everybody may enter.
+pub struct Bus {
+    child: Option<Child>,
+    directory: TempDir,
+}
+
+/// What a system bus allows by itself, as dbus-daemon's system.conf has it: signals and replies.
+const SYSTEM_DEFAULTS: &str = r#"
+  <policy context="default">
+    <allow user="*"/>
+    <deny own="*"/>
+    <deny send_type="method_call"/>
+    <allow send_type="signal"/>
+    <allow send_requested_reply="true" send_type="method_return"/>
+    <allow send_requested_reply="true" send_type="error"/>
+    <allow receive_type="method_call"/>
+    <allow receive_type="method_return"/>
+    <allow receive_type="error"/>
+    <allow receive_type="signal"/>
+    <allow send_destination="org.freedesktop.DBus"/>
+  </policy>"#;
+
+/// What a session bus allows: everything.
+const SESSION_DEFAULTS: &str = r#"
+  <policy context="default">
+    <allow send_destination="*" eavesdrop="true"/>
+    <allow eavesdrop="true"/>
+    <allow own="*"/>
+  </policy>"#;
+
+impl Bus {
+    /// A bus like a login session's.
+    pub fn session() -> Self {
+        Self::start(SESSION_DEFAULTS)
+    }
+
+    /// A bus like the system's, with a policy file.
+    pub fn system(policy: &Path) -> Self {
+        Self::start(&format!(
+            "{SYSTEM_DEFAULTS}\n  <include>{}</include>",
+            policy.display()
+        ))
+    }
+
+    fn start(rules: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let mut bus = Self {
+            child: None,
+            directory,
+        };
+        let config = format!(
+            r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <listen>unix:path={}</listen>
+  <auth>EXTERNAL</auth>{rules}
+</busconfig>"#,
+            bus.socket().display()
+        );
+        fs::write(bus.config(), config).unwrap();
+        bus.resume();
+        bus
+    }
+
+    /// Ends the daemon, as in a crash.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        let _ = fs::remove_file(self.socket());
+    }
+
+    /// Starts it again, at the same address.
+    pub fn resume(&mut self) {
+        let child = Command::new("dbus-daemon")
+            .arg("--nofork")
+            .arg("--nosyslog")
+            .arg(format!("--config-file={}", self.config().display()))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        self.child = Some(child);
+        let socket = self.socket();
+        until("the bus", || {
+            std::os::unix::net::UnixStream::connect(&socket).is_ok()
+        });
+    }
+
+    /// Its address.
+    pub fn address(&self) -> String {
+        format!("unix:path={}", self.socket().display())
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.directory.path().join("bus")
+    }
+
+    fn config(&self) -> PathBuf {
+        self.directory.path().join("bus.conf")
+    }
+
+    /// A command that finds this bus, as the system's and as the session's.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env("DBUS_SYSTEM_BUS_ADDRESS", self.address())
+            .env("DBUS_SESSION_BUS_ADDRESS", self.address());
+        command
+    }
+
+    /// Whether live777 is on the bus.
+    pub fn has_live777(&self) -> bool {
+        let asked = self
+            .command("busctl")
+            .args(["--list", "tree", "org.livehal.Capture1"])
+            .output();
+        asked.unwrap().status.success()
+    }
+}
+
+impl Drop for Bus {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

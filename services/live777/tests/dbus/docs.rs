@@ -1,0 +1,114 @@
+//! The lines of docs/dbus.md do what they say.
+
+use std::fs;
+
+use crate::bus::Bus;
+use crate::server::{Server, root};
+use crate::{installed, until};
+
+/// One command and what it prints.
+struct Example {
+    command: String,
+    output: String,
+}
+
+/// The `console` blocks of a Markdown text.
+fn examples(markdown: &str) -> Vec<Example> {
+    let mut examples: Vec<Example> = Vec::new();
+    let blocks = markdown.split("```console\n").skip(1);
+    for line in blocks
+        .filter_map(|block| block.split("```").next())
+        .flat_map(str::lines)
+    {
+        if let Some(command) = line.strip_prefix("$ ") {
+            examples.push(Example {
+                command: command.to_owned(),
+                output: String::new(),
+            });
+        } else if let Some(example) = examples.last_mut() {
+            example.output += line;
+            example.output += "\n";
+        }
+    }
+    examples
+}
+
+/// Whether `text` is `pattern` with something for every `…`; columns may be wider or narrower.
+fn fits(pattern: &str, text: &str) -> bool {
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut lines = pattern.lines().zip(text.lines());
+    pattern.lines().count() == text.lines().count()
+        && lines.all(|(pattern, text)| fits_line(&words(pattern), &words(text)))
+}
+
+fn fits_line(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('…');
+    let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else {
+        return false;
+    };
+    let parts: Vec<&str> = parts.collect();
+    for (i, part) in parts.iter().enumerate() {
+        let at = if i + 1 == parts.len() {
+            rest.ends_with(part).then(|| rest.len() - part.len())
+        } else {
+            rest.find(part)
+        };
+        let Some(at) = at else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    rest.is_empty()
+}
+
+#[test]
+fn every_busctl_line_prints_what_the_page_says() {
+    if !installed("dbus-daemon", "dbus-daemon", "docs/dbus.md")
+        || !installed("busctl", "systemd", "docs/dbus.md")
+    {
+        return;
+    }
+    let page = fs::read_to_string(root().join("docs/dbus.md")).unwrap();
+    let examples = examples(&page);
+    assert!(
+        examples.len() >= 10,
+        "only {} examples found",
+        examples.len()
+    );
+    let bus = Bus::session();
+    let server = Server::start(bus.command(Server::binary()), "session");
+    until("demo to run", || {
+        let listed = bus
+            .command("busctl")
+            .args(["call", "org.livehal.Capture1", "/org/livehal/Capture1"])
+            .args(["org.livehal.Capture1.Manager", "ListStreams"])
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&listed.stdout).contains("running")
+    });
+    for Example { command, output } in examples {
+        let run = bus
+            .command("sh")
+            .args(["-c", &format!("{command} 2>&1")])
+            .output()
+            .unwrap();
+        let printed = String::from_utf8_lossy(&run.stdout);
+        assert!(
+            fits(&output, &printed),
+            "$ {command}\nprinted\n{printed}instead of\n{output}"
+        );
+    }
+    server.terminate();
+}
+
+#[test]
+fn what_does_not_fit_is_noticed() {
+    assert!(fits("s \"running\"\n", "s \"running\"\n"));
+    assert!(fits(
+        ".Width  property u … emits-change\n",
+        ".Width property   u 1280  emits-change\n"
+    ));
+    assert!(fits("{…\"a\":…}\n", "{\"b\":1,\"a\":2}\n"));
+    assert!(!fits("s \"running\"\n", "s \"stopped\"\n"));
+    assert!(!fits("a\n", "a\nb\n"));
+    assert!(!fits("{…\"a\":…}\n", "{\"b\":1}\n"));
+    assert!(!fits("", "unexpected\n"));
+}

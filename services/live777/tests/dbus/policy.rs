@@ -1,0 +1,209 @@
+//! The bus policy, enforced by a real dbus-daemon against real users.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command};
+
+use tempfile::TempDir;
+
+use crate::bus::Bus;
+use crate::server::{Server, root};
+use crate::{installed, skip, until};
+
+/// Users and groups of every Debian system, in the place of those that the package makes. The
+/// server's user is none of its group's members here, so that the two rules are told apart.
+const SERVER: (&str, u32) = ("daemon", 1);
+const GROUP: (&str, u32) = ("games", 60);
+const STRANGER: u32 = 65534;
+
+/// The shipped policy with those names.
+fn policy(directory: &TempDir) -> PathBuf {
+    let shipped = fs::read_to_string(root().join("dbus/org.livehal.Capture1.conf")).unwrap();
+    let user = format!("user=\"{}\"", SERVER.0);
+    let group = format!("group=\"{}\"", GROUP.0);
+    let ours = shipped
+        .replace("user=\"livehal\"", &user)
+        .replace("group=\"livehal\"", &group);
+    assert!(ours.contains(&user) && ours.contains(&group), "{ours}");
+    let file = directory.path().join("policy.conf");
+    fs::write(&file, ours).unwrap();
+    file
+}
+
+/// A command run as a user with one group.
+fn run_as(bus: &Bus, uid: u32, gid: u32, program: &str) -> Command {
+    let mut command = bus.command("setpriv");
+    command
+        .arg(format!("--reuid={uid}"))
+        .arg(format!("--regid={gid}"))
+        .args(["--clear-groups", "--", program]);
+    command
+}
+
+/// What a user gets for a busctl call: its output, or the error.
+fn busctl(bus: &Bus, (uid, gid): (u32, u32), arguments: &[&str]) -> Result<String, String> {
+    let output = run_as(bus, uid, gid, "busctl")
+        .args(arguments)
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    match output.status.success() {
+        true => Ok(text(&output.stdout)),
+        false => Err(text(&output.stderr)),
+    }
+}
+
+const DEMO: &str = "/org/livehal/Capture1/stream/demo";
+const STREAM: &str = "org.livehal.Capture1.Stream";
+const READ: &[&str] = &["get-property", "org.livehal.Capture1", DEMO, STREAM, "Name"];
+const WRITE: &[&str] = &[
+    "set-property",
+    "org.livehal.Capture1",
+    DEMO,
+    STREAM,
+    "BitrateBps",
+    "u",
+    "1500000",
+];
+const CALL: &[&str] = &[
+    "call",
+    "org.livehal.Capture1",
+    DEMO,
+    STREAM,
+    "RequestKeyframe",
+];
+
+/// Whether everything needed is here.
+fn possible(test: &str) -> bool {
+    if !rustix::process::geteuid().is_root() {
+        skip(test, "needs root, to act as several users");
+        return false;
+    }
+    installed("dbus-daemon", "dbus-daemon", test)
+        && installed("busctl", "systemd", test)
+        && installed("setpriv", "util-linux", test)
+}
+
+/// The binary where every user may run it: the build directory may be private.
+fn public_binary(directory: &TempDir) -> String {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let copy = directory.path().join("live777");
+    fs::copy(Server::binary(), &copy).unwrap();
+    copy.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn only_the_group_and_root_may_look_and_control() {
+    if !possible("bus policy") {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let bus = Bus::system(&policy(&directory));
+    let binary = public_binary(&directory);
+    let server = Server::start(run_as(&bus, SERVER.1, SERVER.1, &binary), "system");
+    server.until_logged("on the system bus as");
+    until("the stream", || busctl(&bus, (0, 0), READ).is_ok());
+
+    for allowed in [(0, 0), (STRANGER, GROUP.1), (SERVER.1, SERVER.1)] {
+        for arguments in [READ, WRITE, CALL] {
+            let result = busctl(&bus, allowed, arguments);
+            assert!(
+                result.is_ok(),
+                "uid {} gid {}: {arguments:?}: {result:?}",
+                allowed.0,
+                allowed.1
+            );
+        }
+    }
+    for arguments in [READ, WRITE, CALL] {
+        let result = busctl(&bus, (STRANGER, STRANGER), arguments);
+        let error = result.expect_err("a stranger got in");
+        // "Access denied", in busctl's words for org.freedesktop.DBus.Error.AccessDenied.
+        assert!(
+            error.contains("denied") || error.contains("Sender is not authorized"),
+            "{error}"
+        );
+    }
+    server.terminate();
+}
+
+#[test]
+fn nobody_else_may_own_the_name() {
+    if !possible("ownership of the bus name") {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let bus = Bus::system(&policy(&directory));
+    let binary = public_binary(&directory);
+    for (uid, gid) in [(STRANGER, STRANGER), (STRANGER, GROUP.1)] {
+        let server = Server::start(run_as(&bus, uid, gid, &binary), "system");
+        server.until_logged("not on the system bus");
+        assert!(
+            !server.log().contains("on the system bus as"),
+            "{}",
+            server.log()
+        );
+    }
+}
+
+/// A `gdbus monitor` of the server's signals.
+struct Monitor {
+    child: Child,
+    output: PathBuf,
+}
+
+impl Monitor {
+    fn start(bus: &Bus, directory: &TempDir, (uid, gid): (u32, u32)) -> Self {
+        let output = directory.path().join(format!("signals-{gid}"));
+        let child = run_as(bus, uid, gid, "gdbus")
+            .args(["monitor", "--system", "--dest", "org.livehal.Capture1"])
+            .stdout(fs::File::create(&output).unwrap())
+            .spawn()
+            .unwrap();
+        let monitor = Self { child, output };
+        until("the monitor", || monitor.heard().contains("is owned by"));
+        monitor
+    }
+
+    fn heard(&self) -> String {
+        fs::read_to_string(&self.output).unwrap()
+    }
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn strangers_get_no_signals() {
+    const TEST: &str = "signals under the bus policy";
+    if !possible(TEST) || !installed("gdbus", "libglib2.0-bin", TEST) {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let bus = Bus::system(&policy(&directory));
+    let binary = public_binary(&directory);
+    let server = Server::start(run_as(&bus, SERVER.1, SERVER.1, &binary), "system");
+    server.until_logged("on the system bus as");
+    let member = Monitor::start(&bus, &directory, (STRANGER, GROUP.1));
+    let stranger = Monitor::start(&bus, &directory, (STRANGER, STRANGER));
+
+    // The second signal comes when the bus has dealt with the first one for everybody.
+    for method in ["Stop", "Start"] {
+        let call = ["call", "org.livehal.Capture1", DEMO, STREAM, method];
+        busctl(&bus, (0, 0), &call).unwrap();
+    }
+    until("the signals", || {
+        member.heard().matches("StateChanged").count() >= 2
+    });
+    let heard = stranger.heard();
+    assert!(
+        !heard.contains("StateChanged") && !heard.contains("PropertiesChanged"),
+        "{heard}"
+    );
+    server.terminate();
+}
