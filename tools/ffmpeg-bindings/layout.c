@@ -54,6 +54,7 @@ _Static_assert(sizeof(((AVFrame *)0)->linesize) == 8 * sizeof(int), "AVFrame.lin
     F(AVFrame, colorspace, colorspace)                     \
     F(AVFrame, best_effort_timestamp, best_effort_timestamp) \
     F(AVFrame, duration, FRAME_DURATION)                   \
+    F(AVFrame, decode_error_flags, decode_error_flags)     \
     F(AVFrame, crop_top, crop_top)                         \
     F(AVFrame, crop_bottom, crop_bottom)                   \
     F(AVFrame, crop_left, crop_left)                       \

@@ -111,7 +111,7 @@ impl std::error::Error for LoadError {}
 
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no usable FFmpeg in {}: ", self.searched)?;
+        write!(f, "no FFmpeg to be used in {}: ", self.searched)?;
         if self.problems.is_empty() {
             write!(f, "libavutil, libavcodec and libavformat not found")?;
         }
@@ -122,18 +122,17 @@ impl fmt::Display for LoadError {
         for (i, r) in SUPPORTED.iter().rev().enumerate() {
             write!(
                 f,
-                "{}libavcodec {} with libavutil {} and libavformat {} (FFmpeg {})",
+                "{}FFmpeg {} (libavcodec {} and libavformat {} with libavutil {})",
                 if i == 0 { "" } else { ", " },
+                r.ffmpeg,
                 r.avcodec,
-                r.avutil,
                 r.avformat,
-                r.ffmpeg
+                r.avutil
             )?;
         }
         write!(
             f,
-            ". Install the system's package of one of them (Debian 12: libavformat59, \
-             Debian 13: libavformat61)"
+            ": install one of them (Debian 12: libavformat59, Debian 13: libavformat61)"
         )
     }
 }

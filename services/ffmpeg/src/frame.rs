@@ -175,11 +175,13 @@ impl Frame {
         unsafe { self.api.layout.frame.colorspace.get(self.inner.as_ptr()) }
     }
 
-    /// Whether the decoder knows it to be damaged.
-    pub fn is_corrupt(&self) -> bool {
+    /// Whether the decoder knows that it is damaged, even if it covered that up.
+    pub fn is_damaged(&self) -> bool {
+        let fields = &self.api.layout.frame;
+        let at = self.inner.as_ptr();
         // SAFETY: a live frame.
-        let flags = unsafe { self.api.layout.frame.flags.get(self.inner.as_ptr()) };
-        flags & AV_FRAME_FLAG_CORRUPT != 0
+        let (flags, errors) = unsafe { (fields.flags.get(at), fields.decode_error_flags.get(at)) };
+        flags & AV_FRAME_FLAG_CORRUPT != 0 || errors != 0
     }
 
     /// Presentation time in units of the stream's time base; guessed by FFmpeg where the

@@ -43,7 +43,7 @@ impl Search {
     fn describe(&self) -> String {
         match self {
             Self::System => "the system's library directories".into(),
-            Self::Dir(dir) => format!("{} ({DIR_VARIABLE})", dir.display()),
+            Self::Dir(dir) => dir.display().to_string(),
         }
     }
 }

@@ -58,6 +58,7 @@ pub(crate) struct FrameLayout {
     pub(crate) colorspace: Field<AVFrame, c_uint>,
     pub(crate) best_effort_timestamp: Field<AVFrame, i64>,
     pub(crate) duration: Field<AVFrame, i64>,
+    pub(crate) decode_error_flags: Field<AVFrame, c_int>,
     pub(crate) crop_top: Field<AVFrame, usize>,
     pub(crate) crop_bottom: Field<AVFrame, usize>,
     pub(crate) crop_left: Field<AVFrame, usize>,

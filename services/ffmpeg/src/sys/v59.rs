@@ -22,6 +22,7 @@ pub(crate) const LAYOUT: Layout = Layout {
         colorspace: Field::<AVFrame, c_uint>::at(332),
         best_effort_timestamp: Field::<AVFrame, i64>::at(344),
         duration: Field::<AVFrame, i64>::at(360),
+        decode_error_flags: Field::<AVFrame, c_int>::at(376),
         crop_top: Field::<AVFrame, usize>::at(408),
         crop_bottom: Field::<AVFrame, usize>::at(416),
         crop_left: Field::<AVFrame, usize>::at(424),

@@ -22,6 +22,7 @@ pub(crate) const LAYOUT: Layout = Layout {
         colorspace: Field::<AVFrame, c_uint>::at(308),
         best_effort_timestamp: Field::<AVFrame, i64>::at(320),
         duration: Field::<AVFrame, i64>::at(432),
+        decode_error_flags: Field::<AVFrame, c_int>::at(344),
         crop_top: Field::<AVFrame, usize>::at(368),
         crop_bottom: Field::<AVFrame, usize>::at(376),
         crop_left: Field::<AVFrame, usize>::at(384),

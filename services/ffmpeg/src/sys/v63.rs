@@ -22,6 +22,7 @@ pub(crate) const LAYOUT: Layout = Layout {
         colorspace: Field::<AVFrame, c_uint>::at(292),
         best_effort_timestamp: Field::<AVFrame, i64>::at(304),
         duration: Field::<AVFrame, i64>::at(408),
+        decode_error_flags: Field::<AVFrame, c_int>::at(320),
         crop_top: Field::<AVFrame, usize>::at(344),
         crop_bottom: Field::<AVFrame, usize>::at(352),
         crop_left: Field::<AVFrame, usize>::at(360),
