@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::document::Document;
 use super::key_path::KeyPath;
 use super::problem::Problem;
+use super::wording;
 
 /// Reads a file that the configuration names.
 pub type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<Vec<u8>>;
@@ -42,12 +43,13 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Did the first pass take everything in this table?
+    /// Did the first pass take everything in this table, and is there none beside it that was
+    /// meant to be it?
     pub(crate) fn is_whole(&self, table: &KeyPath) -> bool {
         !self
             .broken
             .iter()
-            .any(|b| b.within(table) || table.within(b))
+            .any(|b| b.within(table) || table.within(b) || wording::misspells(b, table))
     }
 
     /// Notes a fault.

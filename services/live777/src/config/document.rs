@@ -12,6 +12,9 @@ use super::wording;
 /// More problems than this are not worth reading.
 const MAX_PROBLEMS: usize = 100;
 
+/// The key by which toml hands a date to a type that wants a table.
+const DATE_KEY: &str = "$__toml_private_datetime";
+
 /// A parsed document and its text.
 pub(crate) struct Document<'t> {
     text: &'t str,
@@ -44,7 +47,9 @@ impl<'t> Document<'t> {
             value: None,
             reason: format!("not TOML: {}", e.message()),
         };
-        Err(errors.iter().take(MAX_PROBLEMS).map(problem).collect())
+        let mut problems: Vec<_> = errors.iter().take(MAX_PROBLEMS).map(problem).collect();
+        problems.sort_by_key(|p| p.line);
+        Err(problems)
     }
 
     /// Reads the document into `T`.
@@ -66,8 +71,13 @@ impl<'t> Document<'t> {
                 }
                 Err(error) => error,
             };
-            let path = KeyPath::from(error.path());
-            match wording::missing_field(error.inner().message()) {
+            let mut path = KeyPath::from(error.path());
+            let mut message = error.inner().message();
+            if path.last_key() == Some(DATE_KEY) {
+                path = path.parent().unwrap_or_default();
+                message = "a date or time is not allowed here";
+            }
+            match wording::missing_field(message) {
                 Some(field) => {
                     let key = path.key(field);
                     let known = broken
@@ -77,9 +87,7 @@ impl<'t> Document<'t> {
                         problems.push(self.problem(&key, "missing".to_owned()));
                     }
                 }
-                None => {
-                    problems.push(self.problem(&path, wording::reason(error.inner().message())))
-                }
+                None => problems.push(self.problem(&path, wording::reason(message))),
             }
             let Some(cut) = cut(tree.get_mut(), &path) else {
                 break;

@@ -151,7 +151,8 @@ impl Root {
             auth::check_open(&self.auth, &listens, check);
         }
         let names: BTreeSet<&str> = self.stream.keys().map(String::as_str).collect();
-        let authorizer: Arc<dyn Authorizer> = match check.is_whole(&auth) {
+        let all = check.is_whole(&auth) && check.is_whole(&stream);
+        let authorizer: Arc<dyn Authorizer> = match all {
             true => auth::check(self.auth, &names, check),
             false => Arc::new(liveion::http::Open::default()),
         };

@@ -70,7 +70,11 @@ fn check_native(
     at: &KeyPath,
     check: &mut Check<'_>,
 ) -> Option<SourceConfig> {
-    params.capture.path = params.capture.path.map(|p| check.resolve(&p));
+    if let Some(path) = &mut params.capture.path
+        && !path.as_os_str().is_empty()
+    {
+        *path = check.resolve(path);
+    }
     match params.validate() {
         Ok(()) => Some(SourceConfig::Native(params)),
         Err(e) => {
