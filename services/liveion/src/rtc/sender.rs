@@ -59,7 +59,6 @@ pub(crate) struct RtpSender {
     resend_budget: usize,
     budget_at: Option<Instant>,
     recent_bytes: usize,
-    last_timestamp: Option<(u32, Instant)>,
     /// Counters.
     pub stats: SenderStats,
 }
@@ -79,7 +78,6 @@ impl RtpSender {
             resend_budget: RESEND_FLOOR,
             budget_at: None,
             recent_bytes: 0,
-            last_timestamp: None,
             stats: SenderStats::default(),
         }
     }
@@ -116,7 +114,6 @@ impl RtpSender {
         self.next_transport = self.next_transport.wrapping_add(frame.packets() as u16);
         self.stats.packets += frame.packets() as u64;
         self.stats.octets += frame.bytes() as u64;
-        self.last_timestamp = Some((timestamp, now));
         self.sent.push_back(sent);
         while self
             .sent
@@ -200,13 +197,6 @@ impl RtpSender {
             (self.resend_budget + floor + self.recent_bytes / RESEND_SHARE).min(cap.max(floor));
         self.recent_bytes = 0;
         self.budget_at = Some(now);
-    }
-
-    /// RTP time of `now`, going on from the last frame; `None` before the first.
-    pub fn rtp_time(&self, now: Instant) -> Option<u32> {
-        let (timestamp, at) = self.last_timestamp?;
-        let ticks = now.saturating_duration_since(at).as_micros() * 9 / 100;
-        Some(timestamp.wrapping_add(ticks as u32))
     }
 }
 

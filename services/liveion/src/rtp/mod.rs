@@ -6,7 +6,7 @@ mod h264;
 mod header;
 
 pub(crate) use depacketize::H264Depacketizer;
-pub(crate) use frame::RtpFrame;
+pub(crate) use frame::{RtpFrame, ntp, rtp_time};
 pub(crate) use h264::{Nal, nals, packetize};
 pub(crate) use header::{Extensions, HeaderTemplate, PacketFields};
 
