@@ -11,8 +11,8 @@ use crate::decode::{Decoder, DecoderOptions};
 use crate::error::{Error, Result};
 use crate::rational::Rational;
 use crate::sys::{
-    AV_NOPTS_VALUE, AVCodecParameters, AVERROR_EOF, AVFormatContext, AVMEDIA_TYPE_VIDEO, AVPacket,
-    AVSEEK_FLAG_BACKWARD, AVStream,
+    AV_NOPTS_VALUE, AV_PKT_DATA_DISPLAYMATRIX, AVCodecParameters, AVERROR_EOF, AVFormatContext,
+    AVMEDIA_TYPE_VIDEO, AVPacket, AVSEEK_FLAG_BACKWARD, AVStream, SideData,
 };
 
 /// An open media file.
@@ -42,6 +42,8 @@ pub struct VideoStream {
     pub frame_rate: Option<Rational>,
     /// First time stamp, in units of `time_base`, where the container says.
     pub start: Option<i64>,
+    /// How the container wants the picture turned, in degrees clockwise from 0 to 359.
+    pub rotation: u32,
 }
 
 impl Demuxer {
@@ -141,6 +143,7 @@ impl Demuxer {
                     ))
                 }),
                 start: (start != AV_NOPTS_VALUE).then_some(start),
+                rotation: self.rotation(stream, parameters),
             })
         }
     }
@@ -195,6 +198,33 @@ impl Demuxer {
         };
         self.api.check("av_seek_frame", code)?;
         Ok(())
+    }
+
+    fn rotation(&self, stream: NonNull<AVStream>, parameters: NonNull<AVCodecParameters>) -> u32 {
+        // SAFETY: both belong to the open context; the list has `count` entries.
+        let entries = unsafe {
+            let (list, count) = match &self.api.layout.side_data {
+                SideData::Stream { list, count } => {
+                    (list.get(stream.as_ptr()), count.get(stream.as_ptr()))
+                }
+                SideData::Parameters { list, count } => {
+                    let at = parameters.as_ptr();
+                    (list.get(at), count.get(at))
+                }
+            };
+            match usize::try_from(count) {
+                Ok(count) if !list.is_null() => std::slice::from_raw_parts(list, count),
+                _ => &[],
+            }
+        };
+        let matrix = entries.iter().find(|entry| {
+            entry.kind == AV_PKT_DATA_DISPLAYMATRIX && entry.size >= size_of::<[i32; 9]>()
+        });
+        let Some(matrix) = matrix else { return 0 };
+        // SAFETY: nine integers, by its size; FFmpeg allocates it aligned.
+        let degrees = unsafe { self.api.util.av_display_rotation_get(matrix.data.cast()) };
+        // Anticlockwise, and not a number for a matrix that turns nothing.
+        (-degrees).rem_euclid(360.0).round() as u32 % 360
     }
 
     fn stream(&self, index: usize) -> Option<NonNull<AVStream>> {

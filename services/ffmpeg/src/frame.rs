@@ -175,6 +175,21 @@ impl Frame {
         unsafe { self.api.layout.frame.colorspace.get(self.inner.as_ptr()) }
     }
 
+    /// The transfer function as ITU-T H.273 numbers them: 16 is PQ and 18 is HLG, both for high
+    /// dynamic range.
+    pub fn transfer_characteristics(&self) -> u32 {
+        // SAFETY: a live frame.
+        unsafe { self.api.layout.frame.color_trc.get(self.inner.as_ptr()) }
+    }
+
+    /// Whether it is of two fields, one half a frame later than the other.
+    pub fn is_interlaced(&self) -> bool {
+        let layout = self.api.layout;
+        // SAFETY: a live frame.
+        let field = unsafe { layout.frame.interlaced.get(self.inner.as_ptr()) };
+        field & layout.interlaced_mask != 0
+    }
+
     /// Whether the decoder knows that it is damaged, even if it covered that up.
     pub fn is_damaged(&self) -> bool {
         let fields = &self.api.layout.frame;

@@ -217,23 +217,32 @@ fn cropping_is_applied_or_told() {
 }
 
 #[test]
-fn ranges_and_matrices_are_told() {
+fn what_samples_mean_is_told() {
     let Some(library) = library() else { return };
     let dir = tempfile::tempdir().unwrap();
-    for (name, range, matrix, expected) in [
-        ("full709.mp4", "pc", "bt709", (true, 1)),
-        ("limited601.mp4", "tv", "smpte170m", (false, 6)),
+    for (name, range, matrix, transfer, expected) in [
+        ("full709.mp4", "pc", "bt709", "bt709", (true, 1, 1)),
+        (
+            "limited601.mp4",
+            "tv",
+            "smpte170m",
+            "smpte170m",
+            (false, 6, 6),
+        ),
+        (
+            "hlg2020.mp4",
+            "tv",
+            "bt2020nc",
+            "arib-std-b67",
+            (false, 9, 18),
+        ),
     ] {
         let args = [
-            "-c:v",
-            "libx264",
-            "-pix_fmt",
-            "yuv420p",
-            "-color_range",
-            range,
-            "-colorspace",
-            matrix,
-        ];
+            &["-c:v", "libx264", "-pix_fmt", "yuv420p"][..],
+            &["-color_range", range, "-colorspace", matrix],
+            &["-color_trc", transfer],
+        ]
+        .concat();
         let Some(path) = clip(dir.path(), name, "320x240", 1, &args) else {
             return;
         };
@@ -242,10 +251,73 @@ fn ranges_and_matrices_are_told() {
             .unwrap()
             .unwrap();
         assert_eq!(
-            (frame.is_full_range(), frame.matrix_coefficients()),
+            (
+                frame.is_full_range(),
+                frame.matrix_coefficients(),
+                frame.transfer_characteristics()
+            ),
             expected,
             "{name}"
         );
+    }
+}
+
+#[test]
+fn interlaced_frames_are_told() {
+    let Some(library) = library() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    for (name, parameters, expected) in [
+        ("fields.mp4", "tff=1", true),
+        ("frames.mp4", "keyint=30", false),
+    ] {
+        let args = [
+            "-c:v",
+            "libx264",
+            "-pix_fmt",
+            "yuv420p",
+            "-x264-params",
+            parameters,
+        ];
+        let Some(path) = clip(dir.path(), name, "320x240", 3, &args) else {
+            return;
+        };
+        let mut player = Player::open(&library, &path, DecoderOptions::default());
+        while let Some(frame) = player.next().unwrap() {
+            assert_eq!(frame.is_interlaced(), expected, "{name}");
+        }
+    }
+}
+
+/// Telephones held upright write the picture as the sensor sees it, and how to turn it.
+#[test]
+fn the_rotation_a_container_asks_for_is_told() {
+    let Some(library) = library() else { return };
+    let Some(path) = footage("carphone_pristine.mp4") else {
+        return;
+    };
+    let bytes = std::fs::read(path).unwrap();
+    let header = bytes
+        .windows(4)
+        .position(|w| w == b"tkhd")
+        .expect("a track header");
+    let dir = tempfile::tempdir().unwrap();
+    // The upper left of the matrix of ISO/IEC 14496-12, 8.3.2; 1 is 0x10000.
+    for (degrees, [a, b, c, d]) in [
+        (0, [1, 0, 0, 1]),
+        (90, [0, 1, -1, 0]),
+        (180, [-1, 0, 0, -1]),
+        (270, [0, -1, 1, 0]),
+    ] {
+        let mut turned = bytes.clone();
+        let matrix = [a, b, 0, c, d, 0, 0, 0, 0x4000];
+        for (i, value) in matrix.into_iter().enumerate() {
+            let at = header + 44 + 4 * i;
+            turned[at..at + 4].copy_from_slice(&(value * 0x10000_i32).to_be_bytes());
+        }
+        let path = dir.path().join(format!("{degrees}.mp4"));
+        std::fs::write(&path, turned).unwrap();
+        let video = library.open(&path).unwrap().best_video().unwrap();
+        assert_eq!(video.rotation, degrees);
     }
 }
 

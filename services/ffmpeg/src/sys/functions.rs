@@ -21,6 +21,7 @@ functions! {
     fn av_dict_free(m: *mut *mut AVDictionary);
     fn av_frame_alloc() -> *mut AVFrame;
     fn av_frame_free(frame: *mut *mut AVFrame);
+    fn av_display_rotation_get(matrix: *const i32) -> f64;
     fn av_pix_fmt_get_chroma_sub_sample(
         pix_fmt: AVPixelFormat,
         h_shift: *mut c_int,

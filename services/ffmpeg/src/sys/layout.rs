@@ -41,6 +41,21 @@ pub(crate) struct Layout {
     pub(crate) stream: StreamLayout,
     pub(crate) parameters: CodecParametersLayout,
     pub(crate) format: FormatContextLayout,
+    /// Bits of `frame.interlaced` that say so.
+    pub(crate) interlaced_mask: c_int,
+    pub(crate) side_data: SideData,
+}
+
+/// Who has the side data of a stream that its container carries.
+pub(crate) enum SideData {
+    Stream {
+        list: Field<AVStream, *mut AVPacketSideData>,
+        count: Field<AVStream, c_int>,
+    },
+    Parameters {
+        list: Field<AVCodecParameters, *mut AVPacketSideData>,
+        count: Field<AVCodecParameters, c_int>,
+    },
 }
 
 pub(crate) struct PacketLayout {
@@ -56,6 +71,8 @@ pub(crate) struct FrameLayout {
     pub(crate) flags: Field<AVFrame, c_int>,
     pub(crate) color_range: Field<AVFrame, c_uint>,
     pub(crate) colorspace: Field<AVFrame, c_uint>,
+    pub(crate) color_trc: Field<AVFrame, c_uint>,
+    pub(crate) interlaced: Field<AVFrame, c_int>,
     pub(crate) best_effort_timestamp: Field<AVFrame, i64>,
     pub(crate) duration: Field<AVFrame, i64>,
     pub(crate) decode_error_flags: Field<AVFrame, c_int>,

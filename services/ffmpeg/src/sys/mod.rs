@@ -54,7 +54,7 @@ mod v62;
 mod v63;
 
 pub(crate) use functions::{AvCodec, AvFormat, AvUtil};
-pub(crate) use layout::Layout;
+pub(crate) use layout::{Layout, SideData};
 pub(crate) use types::*;
 
 pub(crate) static V59: Layout = v59::LAYOUT;

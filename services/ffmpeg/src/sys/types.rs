@@ -33,6 +33,19 @@ pub(crate) struct AVRational {
     pub(crate) den: c_int,
 }
 
+/// Something a container says about a stream.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AVPacketSideData {
+    pub(crate) data: *mut u8,
+    pub(crate) size: usize,
+    pub(crate) kind: c_uint,
+}
+
+// tools/ffmpeg-bindings/layout.c asserts all of the following against the headers.
+
+/// `AVPacketSideData.kind`: nine integers that turn the picture the way it is to be shown.
+pub(crate) const AV_PKT_DATA_DISPLAYMATRIX: c_uint = 5;
 pub(crate) const AVMEDIA_TYPE_VIDEO: AVMediaType = 0;
 pub(crate) const AVSEEK_FLAG_BACKWARD: c_int = 1;
 pub(crate) const AV_LOG_QUIET: c_int = -8;

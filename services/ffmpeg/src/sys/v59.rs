@@ -20,6 +20,8 @@ pub(crate) const LAYOUT: Layout = Layout {
         flags: Field::<AVFrame, c_int>::at(316),
         color_range: Field::<AVFrame, c_uint>::at(320),
         colorspace: Field::<AVFrame, c_uint>::at(332),
+        color_trc: Field::<AVFrame, c_uint>::at(328),
+        interlaced: Field::<AVFrame, c_int>::at(188),
         best_effort_timestamp: Field::<AVFrame, i64>::at(344),
         duration: Field::<AVFrame, i64>::at(360),
         decode_error_flags: Field::<AVFrame, c_int>::at(376),
@@ -42,5 +44,10 @@ pub(crate) const LAYOUT: Layout = Layout {
     format: FormatContextLayout {
         nb_streams: Field::<AVFormatContext, c_uint>::at(44),
         streams: Field::<AVFormatContext, *mut *mut AVStream>::at(48),
+    },
+    interlaced_mask: -1,
+    side_data: SideData::Stream {
+        list: Field::<AVStream, *mut AVPacketSideData>::at(184),
+        count: Field::<AVStream, c_int>::at(192),
     },
 };

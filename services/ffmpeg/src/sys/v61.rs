@@ -20,6 +20,8 @@ pub(crate) const LAYOUT: Layout = Layout {
         flags: Field::<AVFrame, c_int>::at(292),
         color_range: Field::<AVFrame, c_uint>::at(296),
         colorspace: Field::<AVFrame, c_uint>::at(308),
+        color_trc: Field::<AVFrame, c_uint>::at(304),
+        interlaced: Field::<AVFrame, c_int>::at(292),
         best_effort_timestamp: Field::<AVFrame, i64>::at(320),
         duration: Field::<AVFrame, i64>::at(432),
         decode_error_flags: Field::<AVFrame, c_int>::at(344),
@@ -42,5 +44,10 @@ pub(crate) const LAYOUT: Layout = Layout {
     format: FormatContextLayout {
         nb_streams: Field::<AVFormatContext, c_uint>::at(44),
         streams: Field::<AVFormatContext, *mut *mut AVStream>::at(48),
+    },
+    interlaced_mask: 8,
+    side_data: SideData::Parameters {
+        list: Field::<AVCodecParameters, *mut AVPacketSideData>::at(32),
+        count: Field::<AVCodecParameters, c_int>::at(40),
     },
 };
