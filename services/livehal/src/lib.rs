@@ -4,6 +4,8 @@
 //! hands every coded access unit to its owner as an [`EncodedPacket`]. Raw frames never leave this
 //! crate. It knows nothing of RTP, HTTP or D-Bus.
 
+#[cfg(feature = "encoder-software")]
+mod annexb;
 #[cfg(feature = "native-source")]
 mod capture;
 mod clock;
@@ -12,11 +14,20 @@ mod codec;
 mod encode;
 mod error;
 mod format;
+#[cfg(all(feature = "fuzzing", feature = "native-source"))]
+#[doc(hidden)]
+pub mod fuzzing {
+    //! Entry points for the fuzz targets.
+    pub use crate::capture::file::fuzz_y4m as y4m;
+}
 mod h264;
+#[cfg(feature = "native-source")]
+mod jpeg;
 mod packet;
 mod params;
 mod pipeline;
 mod stats;
+mod still;
 #[cfg(feature = "native-source")]
 mod stop;
 pub mod strip;
@@ -30,3 +41,4 @@ pub use packet::{EncodedPacket, PacketFlags, PacketTiming};
 pub use params::{CaptureParams, EncoderParams, NativeSourceParams, OutputParams};
 pub use pipeline::{NativePipeline, PacketReceiver};
 pub use stats::{DropReason, Histogram, PipelineState, PipelineStats, StreamGeometry};
+pub use still::jpeg_from_access_unit;

@@ -150,3 +150,100 @@ fn crc16(bytes: &[u8]) -> u16 {
         })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STRIP: Strip = Strip {
+        frame: 0xDEAD_BEEF,
+        millis: 0x0012_3456_789A & MILLIS_MASK,
+    };
+
+    #[test]
+    fn the_checksum_is_crc_16_ccitt_false() {
+        assert_eq!(crc16(b"123456789"), 0x29B1);
+    }
+
+    #[test]
+    fn what_is_drawn_is_read_again_at_every_size() {
+        for (width, side) in [
+            (256, 8),
+            (638, 8),
+            (640, 16),
+            (2558, 16),
+            (2560, 32),
+            (3840, 32),
+        ] {
+            assert_eq!(cell_size(width), Some(side));
+            let (stride, rows) = (width + 64, height(width) + 2);
+            let mut luma = vec![77; stride * rows];
+            draw(STRIP, &mut luma, stride, width);
+            assert_eq!(read(&luma, stride, width), Some(STRIP), "{width}");
+            let (inside, outside) = (luma[side * 32 - 1], luma[side * 32]);
+            assert!(inside != 77 && outside == 77, "{width}");
+            assert_eq!(luma[side * 3 * stride], 77, "{width}");
+        }
+    }
+
+    #[test]
+    fn a_strip_has_the_agreed_bits() {
+        let strip = Strip {
+            frame: 1,
+            millis: 2,
+        };
+        let bytes = strip.to_bytes();
+        assert_eq!(bytes[..10], [0xA5, 0, 0, 0, 1, 0, 0, 0, 0, 2]);
+        let mut luma = vec![0; 640 * 48];
+        draw(strip, &mut luma, 640, 640);
+        let first_row: Vec<u8> = luma[8 * 640..]
+            .iter()
+            .step_by(16)
+            .take(8)
+            .copied()
+            .collect();
+        assert_eq!(first_row, [235, 16, 235, 16, 16, 235, 16, 235]);
+    }
+
+    #[test]
+    fn narrow_pictures_have_no_strip() {
+        let mut luma = vec![77; 254 * 64];
+        draw(STRIP, &mut luma, 254, 254);
+        assert!(luma.iter().all(|&v| v == 77));
+        assert_eq!((read(&luma, 254, 254), height(254)), (None, 0));
+    }
+
+    #[test]
+    fn a_damaged_cell_or_a_small_picture_gives_nothing() {
+        let mut luma = vec![0; 640 * 48];
+        draw(STRIP, &mut luma, 640, 640);
+        for cell in 0..96 {
+            let mut damaged = luma.clone();
+            let corner = cell / 32 * 16 * 640 + cell % 32 * 16;
+            for row in damaged[corner..].chunks_mut(640).take(16) {
+                row[..16].iter_mut().for_each(|v| *v = 251 - *v);
+            }
+            assert_eq!(read(&damaged, 640, 640), None, "cell {cell}");
+        }
+        assert_eq!(read(&luma[..640 * 40], 640, 640), None);
+        draw(STRIP, &mut luma[..640 * 40], 640, 640);
+    }
+
+    #[test]
+    fn times_are_taken_nearest_to_the_readers_clock() {
+        let now: u64 = 1_800_000_000_000;
+        for millis in [now, now - 5_000, now + 5_000] {
+            let strip = Strip {
+                frame: 0,
+                millis: millis & MILLIS_MASK,
+            };
+            assert_eq!(strip.millis_near(now), millis);
+        }
+        let wrap = (now | MILLIS_MASK) + 1;
+        let before = Strip {
+            frame: 0,
+            millis: (wrap - 3) & MILLIS_MASK,
+        };
+        assert_eq!(before.millis_near(wrap + 2), wrap - 3);
+    }
+}

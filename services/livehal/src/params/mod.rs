@@ -1,7 +1,7 @@
 //! Parameters of a native source: the `capture`, `encoder` and `output` tables.
 
 mod available;
-mod validate;
+pub(crate) mod validate;
 
 use std::path::PathBuf;
 
@@ -144,15 +144,5 @@ impl EncoderParams {
             .min_bitrate
             .unwrap_or((self.bitrate / 10).max(validate::BITRATE_LEAST));
         least..=self.max_bitrate.unwrap_or(self.bitrate)
-    }
-
-    /// Checks a bit rate to change to.
-    pub(crate) fn check_bitrate(&self, bps: u32) -> Result<(), ParamError> {
-        validate::new_bitrate(self, bps)
-    }
-
-    /// Checks that the level allows these pictures at the bit rates asked for.
-    pub(crate) fn check_level(&self, size: (u32, u32), fps: f64) -> Result<(), ParamError> {
-        validate::level_allows(self, size, fps)
     }
 }

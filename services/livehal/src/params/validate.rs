@@ -333,7 +333,7 @@ fn software_level(encoder: &EncoderParams, level: H264Level) -> Checked {
     Ok(())
 }
 
-pub(super) fn level_allows(encoder: &EncoderParams, size: (u32, u32), fps: f64) -> Checked {
+pub(crate) fn level_allows(encoder: &EncoderParams, size: (u32, u32), fps: f64) -> Checked {
     let ProfileLevel { profile, level } = profile_level(encoder)?;
     level.check_picture(size.0, size.1, fps).map_err(|why| {
         let bitrate = encoder.max_bitrate.unwrap_or(encoder.bitrate);
@@ -360,7 +360,7 @@ fn size_for_encoder(params: &NativeSourceParams) -> Checked {
 }
 
 /// What of the sizes the software encoder lacks.
-pub(super) fn software_size((width, height): (u32, u32)) -> Checked {
+pub(crate) fn software_size((width, height): (u32, u32)) -> Checked {
     if width.max(height) > 3840 || width.min(height) > 2160 {
         let (key, value) = if width >= height {
             ("capture.width", width)
@@ -376,17 +376,6 @@ pub(super) fn software_size((width, height): (u32, u32)) -> Checked {
         ));
     }
     Ok(())
-}
-
-pub(super) fn new_bitrate(encoder: &EncoderParams, bps: u32) -> Checked {
-    let bounds = encoder.bitrate_bounds();
-    within(
-        "encoder.bitrate",
-        bps,
-        *bounds.start(),
-        *bounds.end(),
-        "bit/s",
-    )
 }
 
 fn output(output: &OutputParams) -> Checked {

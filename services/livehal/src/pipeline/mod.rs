@@ -9,6 +9,8 @@ mod session;
 #[cfg(feature = "native-source")]
 mod slot;
 #[cfg(feature = "native-source")]
+mod snapshot;
+#[cfg(feature = "native-source")]
 mod supervisor;
 
 #[cfg(not(feature = "native-source"))]
@@ -85,7 +87,8 @@ impl NativePipeline {
     /// The next captured picture as JPEG.
     ///
     /// # Errors
-    /// [`Error::NoFrame`] when none arrives within two seconds.
+    /// [`Error::NoFrame`] when none arrives within two seconds; [`Error::Stopped`] after the end;
+    /// [`Error::Backend`] when too many wait already, or the picture cannot be coded.
     pub async fn snapshot(&self) -> Result<Bytes, Error> {
         self.0.snapshot().await
     }

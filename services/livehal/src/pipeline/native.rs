@@ -9,12 +9,14 @@ use tokio::sync::watch;
 
 use super::output::{CAPACITY, Output};
 use super::session::Event;
+use super::snapshot::Snapshots;
 use super::{PacketReceiver, supervisor};
 use crate::capture::{self, BackendError, CaptureBackend, RawFormat};
 use crate::encode::{self, EncoderBackend};
+use crate::params::validate::level_allows;
 use crate::{
-    CaptureParams, EncoderParams, Error, NativeSourceParams, PipelineState, PipelineStats,
-    StreamGeometry,
+    CaptureParams, EncoderParams, Error, NativeSourceParams, ParamError, PipelineState,
+    PipelineStats, StreamGeometry,
 };
 
 /// A function that opens a capture backend.
@@ -56,6 +58,7 @@ pub(super) struct Shared {
     pub(super) key_wanted: AtomicBool,
     /// Target bit rate, in bit/s.
     pub(super) bitrate: AtomicU32,
+    pub(super) snapshots: Snapshots,
     geometry: Mutex<Option<StreamGeometry>>,
 }
 
@@ -84,9 +87,8 @@ impl Shared {
     /// Refuses what the capture backend turned out to deliver, if the encoder's parameters do not
     /// allow it.
     pub(super) fn check_format(&self, format: &RawFormat) -> Result<(), BackendError> {
-        self.params
-            .encoder
-            .check_level((format.width, format.height), format.fps)
+        let size = (format.width, format.height);
+        level_allows(&self.params.encoder, size, format.fps)
             .map_err(|e| BackendError::permanent(e.to_string()))
     }
 
@@ -122,6 +124,7 @@ impl Pipeline {
             stats,
             state: watch::Sender::new(PipelineState::Starting),
             key_wanted: AtomicBool::new(false),
+            snapshots: Snapshots::default(),
             geometry: Mutex::new(None),
         });
         let (events, inbox) = mpsc::channel();
@@ -152,7 +155,18 @@ impl Pipeline {
         if self.ended() {
             return Err(Error::Stopped);
         }
-        self.shared.params.encoder.check_bitrate(bps)?;
+        let bounds = self.shared.params.encoder.bitrate_bounds();
+        if !bounds.contains(&bps) {
+            return Err(Error::Param(ParamError {
+                key: "encoder.bitrate".into(),
+                value: bps.to_string(),
+                reason: format!(
+                    "allowed are {} to {} bit/s (encoder.min_bitrate to encoder.max_bitrate)",
+                    bounds.start(),
+                    bounds.end()
+                ),
+            }));
+        }
         self.shared.bitrate.store(bps, Ordering::Relaxed);
         Ok(())
     }
@@ -174,7 +188,10 @@ impl Pipeline {
     }
 
     pub(super) async fn snapshot(&self) -> Result<Bytes, Error> {
-        Err(Error::NoFrame)
+        if self.ended() {
+            return Err(Error::Stopped);
+        }
+        self.shared.snapshots.next().await
     }
 
     fn ended(&self) -> bool {

@@ -130,17 +130,18 @@ impl Session {
         let _ = self.events.send(Event::Opened(self.id, format));
         loop {
             match backend.next_frame(&self.stop)? {
-                Captured::Frame(frame) => self.captured(frame),
+                Captured::Frame(frame) => self.captured(frame, &format),
                 Captured::Damaged => shared.stats.dropped(DropReason::CaptureError),
                 Captured::Stopped => return Ok(()),
             }
         }
     }
 
-    fn captured(&self, frame: RawFrame) {
+    fn captured(&self, frame: RawFrame, format: &RawFormat) {
         let stats = &self.shared.stats;
         stats.frames_captured.fetch_add(1, Ordering::Relaxed);
         self.last_frame.set(CaptureTime::now());
+        self.shared.snapshots.offer(&frame, format);
         if self.slot.put(frame).is_some() {
             stats.dropped(DropReason::EncoderBusy);
         }

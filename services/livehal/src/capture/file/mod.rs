@@ -4,6 +4,9 @@
 
 mod y4m;
 
+#[cfg(feature = "fuzzing")]
+pub use y4m::fuzz as fuzz_y4m;
+
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek};
 use std::path::Path;

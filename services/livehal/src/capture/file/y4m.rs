@@ -255,6 +255,24 @@ fn read_line(reader: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
     }
 }
 
+/// Plays `data` once and again after a rewind; both passes are the same length.
+#[cfg(feature = "fuzzing")]
+pub fn fuzz(data: &[u8]) {
+    let Ok(mut footage) = Y4m::new(io::Cursor::new(data), "fuzz".to_owned()) else {
+        return;
+    };
+    let mut count = || {
+        let mut shots = 0;
+        while let Ok(Some(shot)) = footage.next() {
+            assert!(shot.until > shot.at);
+            shots += 1;
+        }
+        (shots, footage.rewind().is_ok())
+    };
+    let first = count();
+    assert_eq!(first, count());
+}
+
 #[cfg(test)]
 #[path = "y4m_tests.rs"]
 mod tests;

@@ -2,6 +2,7 @@
 //! [`strip`](crate::strip). Needs no device.
 
 mod font;
+mod landscape;
 mod scene;
 
 use std::sync::Arc;
@@ -80,3 +81,23 @@ impl CaptureBackend for TestSource {
         }))
     }
 }
+
+/// The pictures of the built-in source as fast as they are asked for, with the time stamps they
+/// would have.
+#[cfg(any(test, feature = "bench"))]
+pub(crate) fn frames(width: u32, height: u32, fps: u32) -> impl Iterator<Item = RawFrame> {
+    let scene = Scene::new(width, height, fps);
+    (0u32..).map(move |frame| {
+        let millis = 1_000_000 + u64::from(frame) * 1000 / u64::from(fps);
+        let mut picture = I420::new(width, height);
+        scene.draw_background(&mut picture);
+        scene.draw(&mut picture, Strip { frame, millis });
+        RawFrame {
+            captured: CaptureTime::from_nanos(millis * 1_000_000),
+            picture: Arc::new(picture),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,107 +1,143 @@
 //! Encoder backend `software`: OpenH264 on the CPU.
+//!
+//! Set up for live pictures: one frame in, one access unit out, no reordering, one slice, one
+//! thread, and key frames only where they are due or asked for. Main and High use CABAC, which is
+//! worth 0.7 to 1 dB over Baseline's CAVLC at the same rate and speed; the lowest complexity costs
+//! 0.1 to 0.2 dB against the next and is a fifth faster.
 
+mod rate;
 mod raw;
 
 use bytes::Bytes;
 
 use super::{Encoded, EncoderBackend};
-use crate::capture::{BackendError, Matrix, Plane, RawFormat, RawFrame};
-use crate::{EncoderParams, PixelFormat};
+use crate::annexb::sps_of;
+use crate::capture::{BackendError, Matrix, RawFormat, RawFrame};
+use crate::params::validate::software_size;
+use crate::{EncoderParams, H264Profile, PixelFormat, ProfileLevel};
 use openh264_sys2::{
-    CAMERA_VIDEO_REAL_TIME, CONSTANT_ID, LOW_COMPLEXITY, PRO_BASELINE, RC_BITRATE_MODE,
-    SEncParamExt, SM_SINGLE_SLICE,
+    CAMERA_VIDEO_REAL_TIME, CONSTANT_ID, EProfileIdc, LOW_COMPLEXITY, PRO_BASELINE, PRO_HIGH,
+    PRO_MAIN, RC_BITRATE_MODE, SEncParamExt, SM_SINGLE_SLICE,
 };
-use raw::{Created, Kind, RawEncoder, RawError};
+use rate::RateKeeper;
+use raw::{Created, RawEncoder, RawError};
 
 /// The backend's name in the configuration.
 pub(crate) const NAME: &str = "software";
 
+/// The range of quantisers. The encoder takes its own, much narrower one (up to 42) unless the
+/// lower bound is set; with that, low bit rates are exceeded by far.
+const QP: (i32, i32) = (12, 51);
+
 /// An OpenH264 encoder.
 pub(crate) struct SoftwareEncoder {
     raw: RawEncoder,
-    /// Capacity to give the next access unit's buffer.
-    expected: usize,
+    rate: RateKeeper,
+    asked: ProfileLevel,
+    /// The encoder was seen to do as asked.
+    verified: bool,
 }
 
 impl SoftwareEncoder {
     /// Opens an encoder for pictures of `format`.
     ///
     /// # Errors
-    /// The encoder refuses the size or format.
+    /// The encoder refuses the size, the format or the parameters.
     pub(crate) fn open(params: &EncoderParams, format: &RawFormat) -> Result<Self, BackendError> {
         if format.pixel != PixelFormat::Yuv420 {
             return Err(BackendError::permanent(format!(
-                "the software encoder takes yuv420 pictures, the capture backend gives {}",
+                "encoder.backend = software: takes yuv420 pictures, the capture backend gives {}",
                 format.pixel
             )));
         }
+        let refused = |e: crate::ParamError| BackendError::permanent(e.to_string());
+        software_size((format.width, format.height)).map_err(refused)?;
+        let asked = params.profile_level().map_err(refused)?;
+        let rate = RateKeeper::new(params.bitrate, format.fps);
         let created = Created::new().map_err(failed)?;
         let mut config = created.default_params().map_err(failed)?;
-        configure(&mut config, params, format);
+        configure_picture(&mut config, format);
+        configure_coding(&mut config, params.gop, asked);
+        configure_rate(&mut config, &rate, format.fps);
         Ok(Self {
             raw: created.initialize(&config).map_err(failed)?,
-            expected: 0,
+            rate,
+            asked,
+            verified: false,
         })
+    }
+
+    /// Checks the first parameter sets: OpenH264 changes what it cannot do without a word.
+    fn verify(&mut self, unit: &[u8]) -> Result<(), BackendError> {
+        let (idc, level) = (profile_idc(self.asked.profile), self.asked.level.idc());
+        match sps_of(unit) {
+            Some([profile, _, made]) if i32::from(profile) == idc && made == level => {
+                self.verified = true;
+                Ok(())
+            }
+            other => Err(BackendError::permanent(format!(
+                "encoder.profile and encoder.level ask for {}, OpenH264 makes {}",
+                self.asked.to_hex(),
+                other.map_or("no parameter sets".to_owned(), |[p, c, l]| {
+                    format!("{p:02x}{c:02x}{l:02x}")
+                })
+            ))),
+        }
+    }
+
+    fn follow_frame_rate(&mut self) -> Result<(), RawError> {
+        let Some(fps) = self.rate.changed_fps() else {
+            return Ok(());
+        };
+        tracing::debug!(fps, "the source's frame rate changed");
+        self.raw.set_frame_rate(fps as f32)?;
+        self.raw.set_bitrate(self.rate.encoder_bitrate())
     }
 }
 
 impl EncoderBackend for SoftwareEncoder {
     fn encode(&mut self, frame: &RawFrame, key: bool) -> Result<Encoded, BackendError> {
-        let (Some(y), Some(u), Some(v)) = (
-            frame.picture.plane(0),
-            frame.picture.plane(1),
-            frame.picture.plane(2),
-        ) else {
+        let picture = &frame.picture;
+        let (Some(y), Some(u), Some(v)) = (picture.plane(0), picture.plane(1), picture.plane(2))
+        else {
             return Err(BackendError::passing("a picture without its three planes"));
         };
+        let room = self.rate.admits(frame.captured);
+        self.follow_frame_rate().map_err(failed)?;
+        // Somebody waits for a key frame: it comes even on credit.
+        if !room && !key {
+            return Ok(Encoded::Skipped);
+        }
         if key {
             self.raw.force_idr().map_err(failed)?;
         }
-        let planes: [Plane<'_>; 3] = [y, u, v];
         let millis = (frame.captured.as_nanos() / 1_000_000) as i64;
-        let mut data = Vec::with_capacity(self.expected);
-        let kind = self.raw.encode(planes, millis, &mut data).map_err(failed)?;
-        self.expected = self.expected.max(data.len());
-        Ok(match kind {
-            Kind::Skipped => Encoded::Skipped,
-            kind => Encoded::Unit {
-                data: Bytes::from(data),
-                key: kind == Kind::Idr,
-            },
+        let Some(unit) = self.raw.encode([y, u, v], millis).map_err(failed)? else {
+            return Ok(Encoded::Skipped);
+        };
+        self.rate.coded(unit.data.len());
+        if !self.verified && unit.idr {
+            self.verify(&unit.data)?;
+        }
+        Ok(Encoded::Unit {
+            data: Bytes::from(unit.data),
+            key: unit.idr,
         })
     }
 
     fn set_bitrate(&mut self, bps: u32) -> Result<(), BackendError> {
-        self.raw.set_bitrate(bps as i32).map_err(failed)
+        self.rate.set_bitrate(bps);
+        self.raw
+            .set_bitrate(self.rate.encoder_bitrate())
+            .map_err(failed)
     }
 }
 
-fn configure(config: &mut SEncParamExt, params: &EncoderParams, format: &RawFormat) {
-    let bps = params.bitrate as i32;
-    config.iUsageType = CAMERA_VIDEO_REAL_TIME;
-    config.iPicWidth = format.width as i32;
-    config.iPicHeight = format.height as i32;
-    config.iTargetBitrate = bps;
-    config.iRCMode = RC_BITRATE_MODE;
-    config.fMaxFrameRate = format.fps as f32;
-    config.iTemporalLayerNum = 1;
-    config.iSpatialLayerNum = 1;
-    config.iComplexityMode = LOW_COMPLEXITY;
-    config.uiIntraPeriod = params.gop;
-    config.eSpsPpsIdStrategy = CONSTANT_ID;
-    config.bEnableFrameSkip = false;
-    config.iMultipleThreadIdc = 1;
-    config.bEnableDenoise = false;
-    config.bEnableLongTermReference = false;
-
+fn configure_picture(config: &mut SEncParamExt, format: &RawFormat) {
+    let (width, height) = (format.width as i32, format.height as i32);
+    (config.iPicWidth, config.iPicHeight) = (width, height);
     let layer = &mut config.sSpatialLayers[0];
-    layer.iVideoWidth = format.width as i32;
-    layer.iVideoHeight = format.height as i32;
-    layer.fFrameRate = format.fps as f32;
-    layer.iSpatialBitrate = bps;
-    layer.uiProfileIdc = PRO_BASELINE;
-    layer.sSliceArgument.uiSliceMode = SM_SINGLE_SLICE;
-    layer.sSliceArgument.uiSliceNum = 1;
+    (layer.iVideoWidth, layer.iVideoHeight) = (width, height);
     // Numbers of H.264 tables E-3 to E-5.
     let code = match format.color.matrix {
         Matrix::Bt601 => 6,
@@ -116,6 +152,53 @@ fn configure(config: &mut SEncParamExt, params: &EncoderParams, format: &RawForm
     layer.uiColorMatrix = code;
 }
 
-fn failed(error: RawError) -> BackendError {
-    BackendError::passing(format!("software encoder: {error}"))
+fn configure_coding(config: &mut SEncParamExt, gop: u32, asked: ProfileLevel) {
+    let profile = profile_idc(asked.profile);
+    config.iUsageType = CAMERA_VIDEO_REAL_TIME;
+    config.iComplexityMode = LOW_COMPLEXITY;
+    config.uiIntraPeriod = gop;
+    config.eSpsPpsIdStrategy = CONSTANT_ID;
+    config.iEntropyCodingModeFlag = i32::from(profile != PRO_BASELINE);
+    config.iTemporalLayerNum = 1;
+    config.iSpatialLayerNum = 1;
+    config.iMultipleThreadIdc = 1;
+    config.bEnableDenoise = false;
+    config.bEnableLongTermReference = false;
+    // It would add key frames at cuts: a burst when the rate is highest, and not the gop asked for.
+    config.bEnableSceneChangeDetect = false;
+
+    let layer = &mut config.sSpatialLayers[0];
+    layer.uiProfileIdc = profile;
+    layer.uiLevelIdc = i32::from(asked.level.idc());
+    layer.sSliceArgument.uiSliceMode = SM_SINGLE_SLICE;
+    layer.sSliceArgument.uiSliceNum = 1;
 }
+
+fn configure_rate(config: &mut SEncParamExt, rate: &RateKeeper, fps: f64) {
+    config.iRCMode = RC_BITRATE_MODE;
+    config.bEnableFrameSkip = false;
+    config.bFixRCOverShoot = true;
+    (config.iMinQp, config.iMaxQp) = QP;
+    config.fMaxFrameRate = fps as f32;
+    config.iTargetBitrate = rate.encoder_bitrate();
+    let layer = &mut config.sSpatialLayers[0];
+    layer.fFrameRate = fps as f32;
+    layer.iSpatialBitrate = rate.encoder_bitrate();
+}
+
+/// What OpenH264 serves a profile with. Baseline is Constrained Baseline, High is Constrained High:
+/// it has no tools beyond them.
+fn profile_idc(profile: H264Profile) -> EProfileIdc {
+    match profile {
+        H264Profile::Baseline | H264Profile::ConstrainedBaseline => PRO_BASELINE,
+        H264Profile::Main => PRO_MAIN,
+        H264Profile::ConstrainedHigh | H264Profile::High => PRO_HIGH,
+    }
+}
+
+fn failed(error: RawError) -> BackendError {
+    BackendError::passing(format!("encoder.backend = software: {error}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -8,9 +8,10 @@ use std::ffi::{c_int, c_void};
 use std::ptr::null_mut;
 
 use openh264_sys2::{
-    API, DynamicAPI, ENCODER_OPTION_BITRATE, ENCODER_OPTION_TRACE_LEVEL, ISVCEncoder,
-    ISVCEncoderVtbl, SBitrateInfo, SEncParamExt, SFrameBSInfo, SPATIAL_LAYER_ALL, SSourcePicture,
-    WELS_LOG_QUIET, videoFormatI420, videoFrameTypeIDR, videoFrameTypeInvalid, videoFrameTypeSkip,
+    API, DynamicAPI, ENCODER_OPTION_BITRATE, ENCODER_OPTION_FRAME_RATE, ENCODER_OPTION_TRACE_LEVEL,
+    ISVCEncoder, ISVCEncoderVtbl, SBitrateInfo, SEncParamExt, SFrameBSInfo, SPATIAL_LAYER_ALL,
+    SSourcePicture, WELS_LOG_QUIET, videoFormatI420, videoFrameTypeIDR, videoFrameTypeInvalid,
+    videoFrameTypeSkip,
 };
 
 use crate::capture::Plane;
@@ -38,11 +39,11 @@ pub(super) struct RawEncoder {
 }
 
 /// What the encoder made of a picture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Idr,
-    Other,
-    Skipped,
+pub(super) struct Unit {
+    /// The access unit.
+    pub(super) data: Vec<u8>,
+    /// It is an IDR.
+    pub(super) idr: bool,
 }
 
 impl Created {
@@ -127,7 +128,7 @@ impl Drop for Created {
 }
 
 impl RawEncoder {
-    /// Codes a picture, appends its access unit to `out` and says what it is.
+    /// Codes a picture; `None` if the encoder's rate control left it out.
     ///
     /// `millis` is the picture's time stamp, used by the rate control only. Planes too small for
     /// the encoder's size are refused.
@@ -135,30 +136,27 @@ impl RawEncoder {
         &mut self,
         planes: [Plane<'_>; 3],
         millis: i64,
-        out: &mut Vec<u8>,
-    ) -> Result<Kind, RawError> {
+    ) -> Result<Option<Unit>, RawError> {
         let source = self.source(planes, millis)?;
         let call = require("EncodeFrame", self.created.vtable().EncodeFrame)?;
         // SAFETY: the encoder is initialised. It only reads the planes, and reads no further than
         // the rows and columns `source` checked. `info` is valid for writes.
         let code = unsafe { call(self.created.ptr, &raw const source, &raw mut *self.info) };
         check("EncodeFrame", code)?;
-        #[allow(non_upper_case_globals)]
-        match self.info.eFrameType {
-            videoFrameTypeSkip => Ok(Kind::Skipped),
-            videoFrameTypeInvalid => Err(RawError {
-                call: "EncodeFrame",
-                code: self.info.eFrameType,
-            }),
-            kind => {
-                self.append_units(out);
-                Ok(if kind == videoFrameTypeIDR {
-                    Kind::Idr
-                } else {
-                    Kind::Other
-                })
-            }
+        let kind = self.info.eFrameType;
+        if kind == videoFrameTypeSkip {
+            return Ok(None);
         }
+        if kind == videoFrameTypeInvalid {
+            return Err(RawError {
+                call: "EncodeFrame",
+                code: kind,
+            });
+        }
+        Ok(Some(Unit {
+            data: self.units(),
+            idr: kind == videoFrameTypeIDR,
+        }))
     }
 
     /// Makes the next picture an IDR.
@@ -179,6 +177,16 @@ impl RawEncoder {
         unsafe {
             self.created
                 .set_option(ENCODER_OPTION_BITRATE, (&raw mut info).cast())
+        }
+    }
+
+    /// Tells the rate control how many frames a second really come.
+    pub(super) fn set_frame_rate(&mut self, fps: f32) -> Result<(), RawError> {
+        let mut fps = fps;
+        // SAFETY: this option takes a pointer to a float.
+        unsafe {
+            self.created
+                .set_option(ENCODER_OPTION_FRAME_RATE, (&raw mut fps).cast())
         }
     }
 
@@ -208,25 +216,34 @@ impl RawEncoder {
         Ok(source)
     }
 
-    fn append_units(&self, out: &mut Vec<u8>) {
-        let layers = usize::try_from(self.info.iLayerNum).unwrap_or(0);
-        for layer in self.info.sLayerInfo.iter().take(layers) {
+    /// Copies the access unit out, into a buffer of just its size.
+    fn units(&self) -> Vec<u8> {
+        let mut data = Vec::with_capacity(self.layers().map(<[u8]>::len).sum());
+        for layer in self.layers() {
+            data.extend_from_slice(layer);
+        }
+        data
+    }
+
+    /// The bytes of each layer of the access unit: parameter sets first, if any.
+    fn layers(&self) -> impl Iterator<Item = &[u8]> {
+        let count = usize::try_from(self.info.iLayerNum).unwrap_or(0);
+        self.info.sLayerInfo.iter().take(count).map(|layer| {
             let nals = usize::try_from(layer.iNalCount).unwrap_or(0);
             if nals == 0 || layer.pNalLengthInByte.is_null() || layer.pBsBuf.is_null() {
-                continue;
+                return &[][..];
             }
             // SAFETY: the encoder filled in `nals` lengths, and their sum is the length of the
             // layer's bytes. Both live until the next call, which needs `&mut self`.
-            let bytes = unsafe {
+            unsafe {
                 let lengths = std::slice::from_raw_parts(layer.pNalLengthInByte, nals);
                 let total = lengths
                     .iter()
                     .map(|&l| usize::try_from(l).unwrap_or(0))
                     .sum();
                 std::slice::from_raw_parts(layer.pBsBuf, total)
-            };
-            out.extend_from_slice(bytes);
-        }
+            }
+        })
     }
 }
 

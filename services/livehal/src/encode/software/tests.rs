@@ -1,0 +1,257 @@
+use openh264::decoder::Decoder;
+use openh264::formats::YUVSource;
+
+use super::*;
+use crate::annexb::nal_units;
+use crate::capture::{Color, testsrc};
+use crate::{CaptureTime, VideoCodec, strip};
+
+fn params(bitrate: u32, profile: &str, level: Option<&str>) -> EncoderParams {
+    EncoderParams {
+        backend: NAME.into(),
+        codec: VideoCodec::H264,
+        bitrate,
+        min_bitrate: None,
+        max_bitrate: None,
+        profile: profile.into(),
+        level: level.map(Into::into),
+        gop: 30,
+    }
+}
+
+fn format(width: u32, height: u32, fps: f64) -> RawFormat {
+    RawFormat {
+        pixel: PixelFormat::Yuv420,
+        width,
+        height,
+        fps,
+        color: Color::assumed(height),
+    }
+}
+
+fn open(bitrate: u32, width: u32, height: u32) -> SoftwareEncoder {
+    let params = params(bitrate, "42e01f", None);
+    SoftwareEncoder::open(&params, &format(width, height, 30.0)).unwrap()
+}
+
+/// Data and key flag; `None` where the frame was left out.
+fn encode(encoder: &mut SoftwareEncoder, frame: &RawFrame, key: bool) -> Option<(Bytes, bool)> {
+    match encoder.encode(frame, key).unwrap() {
+        Encoded::Unit { data, key } => Some((data, key)),
+        Encoded::Skipped => None,
+    }
+}
+
+/// Bits a second over the frames given, at 30 frames a second.
+fn rate_over(encoder: &mut SoftwareEncoder, frames: &[RawFrame]) -> f64 {
+    let bytes: usize = frames
+        .iter()
+        .filter_map(|frame| encode(encoder, frame, false))
+        .map(|(data, _)| data.len())
+        .sum();
+    bytes as f64 * 8.0 * 30.0 / frames.len() as f64
+}
+
+fn nal_types(unit: &[u8]) -> Vec<u8> {
+    nal_units(unit).map(|nal| nal[0] & 0x1F).collect()
+}
+
+#[test]
+fn every_profile_and_level_asked_for_is_in_the_sequence_parameter_set() {
+    let frame = testsrc::frames(320, 240, 30).next().unwrap();
+    for (profile, idc) in [
+        ("baseline", 0x42),
+        ("constrained-baseline", 0x42),
+        ("main", 0x4D),
+        ("constrained-high", 0x64),
+        ("high", 0x64),
+    ] {
+        for (level, number) in [
+            ("1.3", 13),
+            ("2", 20),
+            ("3.1", 31),
+            ("4.2", 42),
+            ("5.2", 52),
+        ] {
+            let params = params(500_000, profile, Some(level));
+            let mut encoder = SoftwareEncoder::open(&params, &format(320, 240, 30.0)).unwrap();
+            let (data, _) = encode(&mut encoder, &frame, true).unwrap();
+            let [made, constraints, made_level] = sps_of(&data).unwrap();
+            assert_eq!((made, made_level), (idc, number), "{profile} {level}");
+            if idc == 0x42 {
+                // Constrained Baseline: constraint_set0_flag and constraint_set1_flag.
+                assert_eq!(constraints & 0xC0, 0xC0, "{profile}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_level_the_encoder_would_raise_is_refused_at_the_first_key_frame() {
+    // The parameters' own check is left out: 720p does not fit level 3.
+    let params = params(500_000, "baseline", Some("3"));
+    let mut encoder = SoftwareEncoder::open(&params, &format(1280, 720, 30.0)).unwrap();
+    let frame = testsrc::frames(1280, 720, 30).next().unwrap();
+    let error = encoder.encode(&frame, true).err().unwrap();
+    assert!(error.permanent);
+    assert!(
+        error.text.contains("ask for 42001e, OpenH264 makes 42c01f"),
+        "{}",
+        error.text
+    );
+}
+
+#[test]
+fn pictures_of_another_layout_or_too_large_are_refused_by_name() {
+    let params = params(500_000, "42e034", None);
+    let mut nv12 = format(320, 240, 30.0);
+    nv12.pixel = PixelFormat::Nv12;
+    let error = SoftwareEncoder::open(&params, &nv12).err().unwrap();
+    assert!(
+        error.permanent && error.text.contains("nv12"),
+        "{}",
+        error.text
+    );
+    let error = SoftwareEncoder::open(&params, &format(4096, 2160, 30.0))
+        .err()
+        .unwrap();
+    assert!(
+        error.permanent && error.text.contains("3840x2160"),
+        "{}",
+        error.text
+    );
+}
+
+#[test]
+fn a_key_frame_comes_every_gop_and_only_then_with_its_parameter_sets_before_it() {
+    let mut encoder = open(1_000_000, 640, 360);
+    for (n, frame) in testsrc::frames(640, 360, 30).take(95).enumerate() {
+        let (data, key) = encode(&mut encoder, &frame, false).unwrap();
+        assert_eq!(key, n % 30 == 0, "frame {n}");
+        assert_eq!(nal_types(&data), if key { vec![7, 8, 5] } else { vec![1] });
+    }
+}
+
+#[test]
+fn a_key_frame_comes_at_once_when_asked_for_and_starts_a_new_gop() {
+    let mut encoder = open(1_000_000, 640, 360);
+    let keys: Vec<usize> = testsrc::frames(640, 360, 30)
+        .take(60)
+        .enumerate()
+        .filter(|(n, frame)| encode(&mut encoder, frame, *n == 17).unwrap().1)
+        .map(|(n, _)| n)
+        .collect();
+    assert_eq!(keys, [0, 17, 47]);
+}
+
+#[test]
+fn the_bit_rate_is_held_and_follows_a_change_without_leaving_frames_out() {
+    let mut encoder = open(1_500_000, 640, 360);
+    let frames: Vec<RawFrame> = testsrc::frames(640, 360, 30).take(360).collect();
+    let (first, rest) = frames.split_at(120);
+    let (second, third) = rest.split_at(120);
+    for (part, target) in [(first, 1_500_000), (second, 500_000), (third, 2_000_000)] {
+        encoder.set_bitrate(target).unwrap();
+        // The first second after a change settles.
+        let (settling, part) = part.split_at(30);
+        rate_over(&mut encoder, settling);
+        let rate = rate_over(&mut encoder, part) / f64::from(target);
+        assert!((0.93..1.07).contains(&rate), "{target}: {rate:.3}");
+    }
+}
+
+#[test]
+fn a_bit_rate_too_low_for_the_picture_leaves_frames_out_rather_than_exceed_it() {
+    let mut encoder = open(60_000, 1280, 720);
+    let frames: Vec<RawFrame> = testsrc::frames(1280, 720, 30).take(300).collect();
+    let bits: Vec<usize> = frames
+        .iter()
+        .map(|frame| encode(&mut encoder, frame, false).map_or(0, |(data, _)| data.len() * 8))
+        .collect();
+    assert!(bits.contains(&0), "nothing was left out");
+    // Ten seconds, and what may be owed at the end.
+    let allowed = 60_000.0 * (10.0 + 1.5) + *bits.iter().max().unwrap() as f64;
+    let sum = bits.iter().sum::<usize>() as f64;
+    assert!(sum <= allowed, "{sum} of {allowed}");
+}
+
+#[test]
+fn a_key_frame_asked_for_comes_even_when_the_rate_is_exceeded() {
+    let mut encoder = open(60_000, 1280, 720);
+    let frames: Vec<RawFrame> = testsrc::frames(1280, 720, 30).take(60).collect();
+    let skipped = frames
+        .iter()
+        .position(|frame| encode(&mut encoder, frame, false).is_none())
+        .unwrap();
+    let (_, key) = encode(&mut encoder, &frames[skipped + 1], true).unwrap();
+    assert!(key);
+}
+
+#[test]
+fn a_source_at_half_its_rate_still_gets_its_bit_rate() {
+    let mut encoder = open(1_000_000, 640, 360);
+    let half: Vec<RawFrame> = testsrc::frames(640, 360, 15).take(150).collect();
+    let (settling, rest) = half.split_at(75);
+    rate_over(&mut encoder, settling);
+    // Computed for 30 frames a second, of which half came.
+    let rate = rate_over(&mut encoder, rest) / 2.0 / 1_000_000.0;
+    assert!((0.9..1.1).contains(&rate), "{rate:.3}");
+}
+
+#[test]
+fn the_strip_survives_coding_at_a_low_bit_rate() {
+    for (width, height, bitrate) in [
+        (256, 144, 60_000),
+        (640, 360, 150_000),
+        (1280, 720, 300_000),
+    ] {
+        let mut encoder = open(bitrate, width, height);
+        let mut decoder = Decoder::new().unwrap();
+        let mut read = 0;
+        for (n, frame) in testsrc::frames(width, height, 30).take(90).enumerate() {
+            let Some((data, _)) = encode(&mut encoder, &frame, false) else {
+                continue;
+            };
+            let picture = decoder.decode(&data).unwrap().unwrap();
+            let strip = strip::read(picture.y(), picture.strides().0, width as usize);
+            assert_eq!(strip.map(|s| s.frame), Some(n as u32), "{width}x{height}");
+            read += 1;
+        }
+        assert!(read > 45, "{width}x{height}: only {read} frames");
+    }
+}
+
+#[test]
+fn rows_longer_than_the_picture_are_coded_like_others() {
+    struct Padded(Vec<u8>);
+    impl crate::capture::Picture for Padded {
+        fn plane(&self, index: usize) -> Option<crate::capture::Plane<'_>> {
+            // All planes share the rows of a picture 64 wide; the last is cut short.
+            let rows = if index == 0 { 48 } else { 24 };
+            let columns = if index == 0 { 48 } else { 24 };
+            Some(crate::capture::Plane {
+                data: &self.0[..(rows - 1) * 64 + columns],
+                stride: 64,
+            })
+        }
+    }
+    let picture = Padded((0..64 * 48).map(|i| (i % 64 * 3) as u8).collect());
+    let frame = RawFrame {
+        captured: CaptureTime::from_nanos(1),
+        picture: std::sync::Arc::new(picture),
+    };
+    let mut encoder = open(2_000_000, 48, 48);
+    let (data, _) = encode(&mut encoder, &frame, true).unwrap();
+    let mut decoder = Decoder::new().unwrap();
+    let decoded = decoder.decode(&data).unwrap().unwrap();
+    for (x, &value) in decoded.y()[..48].iter().enumerate() {
+        assert!(value.abs_diff((x * 3) as u8) < 12, "column {x}: {value}");
+    }
+}
+
+#[test]
+fn a_picture_smaller_than_the_encoders_is_refused() {
+    let mut encoder = open(500_000, 640, 360);
+    let frame = testsrc::frames(320, 240, 30).next().unwrap();
+    assert!(encoder.encode(&frame, false).is_err());
+}
