@@ -16,7 +16,7 @@ use crate::rtc::{
     random_text,
 };
 use crate::stream::{Stream, StreamConfig};
-use crate::{Error, SessionError, SessionInfo};
+use crate::{Error, SessionError, SessionInfo, SessionKind};
 
 /// Events kept for a slow listener.
 const EVENTS: usize = 256;
@@ -188,6 +188,10 @@ impl Live {
         role: Role,
     ) -> Result<SessionAnswer, SessionError> {
         let inner = &self.0;
+        let kind = match direction {
+            Direction::Send { .. } => SessionKind::Viewer,
+            Direction::Receive => SessionKind::Publisher,
+        };
         let local = new_credentials(&inner.identity).map_err(SessionError::Unavailable)?;
         let sdp = answer(
             offer,
@@ -212,15 +216,24 @@ impl Live {
         )
         .map_err(SessionError::Unavailable)?;
         let id = random_text(&inner.identity, 16).map_err(SessionError::Unavailable)?;
+        let info = SessionInfo {
+            id: id.clone(),
+            stream: stream.to_owned(),
+            kind,
+        };
+        let limit = inner.config.max_sessions;
+        if !inner.engine.registry.reserve(info, limit) {
+            return Err(full(limit));
+        }
         let new = NewSession {
             id: id.clone(),
             stream: stream.to_owned(),
             session: Session { transport, role },
         };
-        inner
-            .engine
-            .send(Command::AddSession(Box::new(new)))
-            .map_err(|_| SessionError::Unavailable("the server is busy".into()))?;
+        if inner.engine.send(Command::AddSession(Box::new(new))).is_err() {
+            inner.engine.registry.lock().remove(&id);
+            return Err(SessionError::Unavailable("the server is busy".into()));
+        }
         tracing::info!(session = %id, stream, "session opened");
         Ok(SessionAnswer { id, sdp, etag })
     }
@@ -230,11 +243,9 @@ impl Live {
         if inner.stopping.load(Ordering::Relaxed) {
             return Err(SessionError::Unavailable("the server stops".into()));
         }
-        let sessions = inner.engine.registry.lock().len();
-        if sessions >= inner.config.max_sessions {
-            return Err(SessionError::Unavailable(format!(
-                "{sessions} sessions, the most that webrtc.max_sessions allows"
-            )));
+        let limit = inner.config.max_sessions;
+        if inner.engine.registry.lock().len() >= limit {
+            return Err(full(limit));
         }
         Ok(())
     }
@@ -351,6 +362,12 @@ impl Live {
             stream.shutdown().await;
         }
     }
+}
+
+fn full(limit: usize) -> SessionError {
+    SessionError::Unavailable(format!(
+        "{limit} sessions, the most that webrtc.max_sessions allows"
+    ))
 }
 
 fn in_stream(name: &str, e: Error) -> Error {

@@ -76,6 +76,18 @@ impl Registry {
     pub fn lock(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Enters a session before the engine has it, so that a request that follows at once finds it
+    /// and the limit counts it; `false` when there are `limit` already.
+    pub fn reserve(&self, info: SessionInfo, limit: usize) -> bool {
+        let mut sessions = self.lock();
+        if sessions.len() >= limit {
+            return false;
+        }
+        let id = info.id.clone();
+        sessions.insert(id, Entry { info, viewer: None });
+        true
+    }
 }
 
 /// The way to the engine. Cheap to clone.

@@ -57,7 +57,7 @@ impl Counters {
     pub(crate) fn write(&self, text: &mut PromText) {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut family = text.family(
-            "live777_http_requests_total",
+            "livehal_http_requests_total",
             Kind::Counter,
             "HTTP requests answered.",
         );
