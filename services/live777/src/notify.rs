@@ -39,7 +39,7 @@ pub fn stopping() {
 pub async fn watch(live: Live) {
     let watchdog = watchdog_period();
     if let Some(period) = watchdog {
-        info!(?period, "fed while frames flow: the watchdog of systemd");
+        info!(?period, "systemd's watchdog is fed while frames flow");
     }
     // Three chances a period.
     let mut tick = interval(watchdog.map_or(STATUS_PERIOD, |period| period / 3));
@@ -120,5 +120,103 @@ fn feed() {
 fn tell(state: &[NotifyState<'_>]) {
     if let Err(e) = sd_notify::notify(state) {
         warn!("cannot tell systemd: {e}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use liveion::SourceInfo;
+
+    use super::*;
+
+    fn stream(name: &str, state: PipelineState, frames: u64) -> StreamInfo {
+        StreamInfo {
+            name: name.to_owned(),
+            state,
+            source: SourceInfo::Native {
+                capture: "testsrc".to_owned(),
+                encoder: "software".to_owned(),
+            },
+            codec: None,
+            width: 0,
+            height: 0,
+            fps: 30.0,
+            fps_measured: 0.0,
+            bitrate_bps: 0,
+            bitrate_measured_bps: 0,
+            viewers: 3,
+            on_demand: false,
+            frames,
+            keyframes: 0,
+            bytes: 0,
+            keyframe_requests: 0,
+            keyframe_requests_forwarded: 0,
+            restarts: 0,
+            drops: Vec::new(),
+            last_error: None,
+        }
+    }
+
+    #[test]
+    fn a_stream_that_runs_without_frames_is_stuck() {
+        use PipelineState::Running;
+        let mut flow = Flow::default();
+        let looks: [(&[StreamInfo], &[&str]); 5] = [
+            (&[stream("a", Running, 0), stream("b", Running, 9)], &[]),
+            (&[stream("a", Running, 1), stream("b", Running, 9)], &["b"]),
+            (
+                &[stream("a", Running, 1), stream("b", Running, 9)],
+                &["a", "b"],
+            ),
+            (&[stream("a", Running, 2), stream("b", Running, 10)], &[]),
+            (&[stream("b", Running, 11)], &[]),
+        ];
+        for (streams, stuck) in looks {
+            assert_eq!(flow.stuck(streams), stuck);
+        }
+    }
+
+    #[test]
+    fn a_stream_that_need_not_run_or_says_it_does_not_is_not_stuck() {
+        let mut whip = stream("whip", PipelineState::Running, 5);
+        whip.source = SourceInfo::Whip;
+        let mut demand = stream("demand", PipelineState::Running, 5);
+        demand.on_demand = true;
+        let streams = [
+            whip,
+            demand,
+            stream("stopped", PipelineState::Stopped, 5),
+            stream("starting", PipelineState::Starting, 5),
+            stream(
+                "degraded",
+                PipelineState::Degraded("no camera".to_owned()),
+                5,
+            ),
+            stream("failed", PipelineState::Failed("no camera".to_owned()), 5),
+        ];
+        let mut flow = Flow::default();
+        for _ in 0..3 {
+            assert_eq!(flow.stuck(&streams), Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn a_restart_is_given_its_time() {
+        let mut flow = Flow::default();
+        flow.stuck(&[stream("a", PipelineState::Running, 7)]);
+        flow.stuck(&[stream("a", PipelineState::Degraded("gone".to_owned()), 7)]);
+        assert!(
+            flow.stuck(&[stream("a", PipelineState::Running, 7)])
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn the_status_counts() {
+        let streams = [
+            stream("a", PipelineState::Running, 1),
+            stream("b", PipelineState::Stopped, 1),
+        ];
+        assert_eq!(status(&streams), "1 of 2 streams running, 6 viewers");
     }
 }

@@ -52,3 +52,48 @@ fn hash(token: &str) -> [u8; SHA256_OUTPUT_LEN] {
     out.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use liveion::http::View;
+
+    use super::*;
+
+    fn access(name: &str) -> Access {
+        Access {
+            name: name.to_owned(),
+            view: View::All,
+            publish: false,
+            admin: false,
+        }
+    }
+
+    #[test]
+    fn each_token_finds_its_own_rights() {
+        let mut tokens = Tokens::default();
+        for (token, name) in [("token-one", "a"), ("token-two", "b"), ("token-three", "c")] {
+            assert!(tokens.add(token, access(name)));
+        }
+        let found = |token| tokens.authorize(token).map(|a| a.name.clone());
+        assert_eq!(found(Some("token-one")).as_deref(), Some("a"));
+        assert_eq!(found(Some("token-two")).as_deref(), Some("b"));
+        assert_eq!(found(Some("token-three")).as_deref(), Some("c"));
+        for wrong in [
+            None,
+            Some(""),
+            Some("token-"),
+            Some("token-onf"),
+            Some("token-one "),
+        ] {
+            assert_eq!(found(wrong), None, "{wrong:?}");
+        }
+        assert!(!tokens.add("token-two", access("d")));
+    }
+
+    #[test]
+    fn debug_shows_names_only() {
+        let mut tokens = Tokens::default();
+        tokens.add("the-secret-itself", access("door"));
+        assert_eq!(format!("{tokens:?}"), "[\"door\"]");
+    }
+}
