@@ -187,7 +187,11 @@ fn write_direction(
     write!(s, "a=sendonly\r\na=msid:{} video\r\n", local.stream)?;
     if chosen.rtx.is_some() {
         write!(s, "a=ssrc-group:FID {ssrc} {rtx_ssrc}\r\n")?;
+    }
+    // Chromium takes the first a=ssrc for the media, whatever the group says.
+    write!(s, "a=ssrc:{ssrc} cname:{}\r\n", local.stream)?;
+    if chosen.rtx.is_some() {
         write!(s, "a=ssrc:{rtx_ssrc} cname:{}\r\n", local.stream)?;
     }
-    write!(s, "a=ssrc:{ssrc} cname:{}\r\n", local.stream)
+    Ok(())
 }

@@ -73,7 +73,7 @@ fn the_answer_is_read_by_an_independent_parser_and_refuses_the_audio() {
         "a=group:BUNDLE 1\r\n",
         "a=ice-lite\r\n",
         "a=setup:passive\r\n",
-        "a=ssrc-group:FID 11 12\r\n",
+        "a=ssrc-group:FID 11 12\r\na=ssrc:11 cname:demo\r\na=ssrc:12 cname:demo\r\n",
         "a=rtcp-fb:106 nack\r\n",
         "a=extmap:4 http://www.webrtc.org/experiments/rtp-hdrext/playout-delay\r\n",
         "a=candidate:1 1 udp 2130706431 127.0.0.1 7777 typ host\r\n",
