@@ -11,7 +11,7 @@ use tokio::sync::{broadcast, oneshot};
 
 use crate::engine::{Command, Engine, EngineHandle, NewSession};
 use crate::rtc::{
-    Direction, Identity, IceFragment, LocalDescription, Negotiated, Offer, Publisher, Role,
+    Direction, IceFragment, Identity, LocalDescription, Negotiated, Offer, Publisher, Role,
     Session, Transport, Viewer, ViewerParams, answer, answer_fragment, new_credentials,
     random_text,
 };
@@ -213,8 +213,7 @@ impl Live {
             offer.fingerprint.clone(),
             inner.config.idle_timeout,
             Instant::now(),
-        )
-        .map_err(SessionError::Unavailable)?;
+        );
         let id = random_text(&inner.identity, 16).map_err(SessionError::Unavailable)?;
         let info = SessionInfo {
             id: id.clone(),
@@ -230,7 +229,11 @@ impl Live {
             stream: stream.to_owned(),
             session: Session { transport, role },
         };
-        if inner.engine.send(Command::AddSession(Box::new(new))).is_err() {
+        if inner
+            .engine
+            .send(Command::AddSession(Box::new(new)))
+            .is_err()
+        {
             inner.engine.registry.lock().remove(&id);
             return Err(SessionError::Unavailable("the server is busy".into()));
         }

@@ -152,7 +152,8 @@ fn engine_families(page: &mut PromText, engine: &EngineHandle) {
             &s.datagrams_received,
         ),
     ] {
-        page.family(name, Kind::Counter, help).sample(&[], load(value));
+        page.family(name, Kind::Counter, help)
+            .sample(&[], load(value));
     }
     let mut refused = page.family(
         "livehal_datagrams_refused_total",
@@ -250,7 +251,10 @@ fn drop_family(page: &mut PromText, streams: &[Arc<Stream>]) {
     for stream in streams {
         for d in stream.info().drops {
             let reason = drop_label(d.reason);
-            drops.sample(&[("stream", stream.name()), ("reason", reason)], d.count as f64);
+            drops.sample(
+                &[("stream", stream.name()), ("reason", reason)],
+                d.count as f64,
+            );
         }
         let late = &stream.hub().delivery.frames_dropped;
         drops.sample(

@@ -240,7 +240,10 @@ impl Engine {
                 .stats
                 .encode_to_sent
                 .observe(t.since(frame.timing.encode_end));
-            stream.stats.capture_to_sent.observe(t.since(frame.captured));
+            stream
+                .stats
+                .capture_to_sent
+                .observe(t.since(frame.captured));
         }
     }
 

@@ -49,7 +49,8 @@ impl Sessions {
             self.slots.len() - 1
         });
         self.ids.insert(id.clone(), key);
-        self.ufrags.insert(session.transport.ufrag().to_owned(), key);
+        self.ufrags
+            .insert(session.transport.ufrag().to_owned(), key);
         if let Some(slot) = self.slots.get_mut(key) {
             *slot = Some(Slot {
                 id,

@@ -50,11 +50,7 @@ impl EngineStats {
 
     /// Counts in the order of [`REFUSED`](Self::REFUSED).
     pub fn refused(&self) -> [u64; 5] {
-        std::array::from_fn(|i| {
-            self.refused
-                .get(i)
-                .map_or(0, |c| c.load(Ordering::Relaxed))
-        })
+        std::array::from_fn(|i| self.refused.get(i).map_or(0, |c| c.load(Ordering::Relaxed)))
     }
 }
 

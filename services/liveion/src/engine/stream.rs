@@ -84,7 +84,9 @@ impl EngineStream {
         if !pass {
             return false;
         }
-        self.stats.keyframe_forwarded.fetch_add(1, Ordering::Relaxed);
+        self.stats
+            .keyframe_forwarded
+            .fetch_add(1, Ordering::Relaxed);
         self.sink.request_keyframe();
         self.publisher.is_some()
     }

@@ -77,7 +77,12 @@ mod tests {
 
     fn frame(key: bool, bytes: usize) -> Arc<RtpFrame> {
         let data = Bytes::from(vec![1; bytes]);
-        Arc::new(RtpFrame::new(data, vec![bytes as u32], key, PacketTiming::default()))
+        Arc::new(RtpFrame::new(
+            data,
+            vec![bytes as u32],
+            key,
+            PacketTiming::default(),
+        ))
     }
 
     #[test]

@@ -90,8 +90,8 @@ impl Congestion {
             let slot = self
                 .departures
                 .get_mut(usize::from(ack.sequence_number) % WINDOW);
-            let Some(departure) = slot
-                .and_then(|s| s.take_if(|d| d.sequence == ack.sequence_number))
+            let Some(departure) =
+                slot.and_then(|s| s.take_if(|d| d.sequence == ack.sequence_number))
             else {
                 continue;
             };

@@ -12,6 +12,7 @@ use rtc_dtls::crypto::Certificate;
 use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
 use rtc_shared::TransportProtocol;
 
+use super::hello;
 use super::sdp::Fingerprint;
 use super::srtp::{self, SrtpKeys};
 
@@ -69,49 +70,62 @@ pub(crate) enum DtlsEvent {
 
 /// One association.
 pub(crate) struct Dtls {
-    endpoint: Endpoint,
-    provider: Arc<dyn RTCCryptoProvider>,
+    identity: Identity,
+    expected: Fingerprint,
+    /// Made with the first datagram, which decides the SRTP profile.
+    endpoint: Option<Endpoint>,
 }
 
 /// ICE may move a session to another address; the association does not care, so it is kept under
 /// one name for all of them.
-const PEER: SocketAddr = SocketAddr::new(
-    std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
-    1,
-);
+const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1);
 
 impl Dtls {
     /// Waits for a ClientHello from the owner of `expected`.
-    pub fn server(identity: &Identity, expected: Fingerprint) -> Result<Self, String> {
+    pub fn server(identity: &Identity, expected: Fingerprint) -> Self {
+        Self {
+            identity: identity.clone(),
+            expected,
+            endpoint: None,
+        }
+    }
+
+    fn endpoint_for(&self, hello: &[u8]) -> Result<Endpoint, String> {
+        let expected = self.expected.clone();
         let config = ConfigBuilder::default()
-            .with_crypto_provider(Arc::clone(&identity.provider))
-            .with_certificates(vec![identity.certificate.clone()])
-            .with_srtp_protection_profiles(srtp::PROFILES.to_vec())
+            .with_crypto_provider(Arc::clone(&self.identity.provider))
+            .with_certificates(vec![self.identity.certificate.clone()])
+            .with_srtp_protection_profiles(hello::profiles(hello))
             .with_client_auth(ClientAuthType::RequireAnyClientCert)
             .with_extended_master_secret(ExtendedMasterSecretType::Require)
             .with_flight_interval(FLIGHT_INTERVAL)
             // The certificate is self-signed and known by its fingerprint (RFC 8827 section 5.6.4).
             .with_insecure_skip_verify(true)
-            .with_verify_peer_certificate(Some(Arc::new(move |chain, _| {
-                match chain.first() {
-                    Some(der) if matches(&expected, der) => Ok(()),
-                    _ => Err(rtc_shared::error::Error::Other(
-                        "the peer's certificate is not the one its SDP announced".into(),
-                    )),
-                }
+            .with_verify_peer_certificate(Some(Arc::new(move |chain, _| match chain.first() {
+                Some(der) if matches(&expected, der) => Ok(()),
+                _ => Err(rtc_shared::error::Error::Other(
+                    "the peer's certificate is not the one its SDP announced".into(),
+                )),
             })))
             .build(false, None)
             .map_err(|e| e.to_string())?;
-        Ok(Self {
-            endpoint: Endpoint::new(PEER, TransportProtocol::UDP, Some(Arc::new(config))),
-            provider: Arc::clone(&identity.provider),
-        })
+        Ok(Endpoint::new(
+            PEER,
+            TransportProtocol::UDP,
+            Some(Arc::new(config)),
+        ))
     }
 
     /// Takes a datagram. Application data (data channels) is not served and dropped.
     pub fn read(&mut self, now: Instant, datagram: &[u8]) -> Result<Vec<DtlsEvent>, String> {
-        let events = self
-            .endpoint
+        let endpoint = match &mut self.endpoint {
+            Some(endpoint) => endpoint,
+            None => {
+                let made = self.endpoint_for(datagram)?;
+                self.endpoint.insert(made)
+            }
+        };
+        let events = endpoint
             .read(now, PEER, None, BytesMut::from(datagram))
             .map_err(|e| e.to_string())?;
         Ok(events
@@ -126,12 +140,12 @@ impl Dtls {
 
     /// Next datagram to send.
     pub fn poll_transmit(&mut self) -> Option<BytesMut> {
-        self.endpoint.poll_transmit().map(|t| t.message)
+        self.endpoint.as_mut()?.poll_transmit().map(|t| t.message)
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.endpoint.poll_timeout(&PEER)
+        self.endpoint.as_ref()?.poll_timeout(&PEER)
     }
 
     /// Retransmits a lost flight.
@@ -139,29 +153,35 @@ impl Dtls {
         if self.poll_timeout().is_none_or(|t| now < t) {
             return Ok(());
         }
-        self.endpoint
-            .handle_timeout(PEER, now)
-            .map_err(|e| e.to_string())
+        match &mut self.endpoint {
+            Some(endpoint) => endpoint
+                .handle_timeout(PEER, now)
+                .map_err(|e| e.to_string()),
+            None => Ok(()),
+        }
     }
 
     /// Queues a close_notify.
     pub fn close(&mut self, now: Instant) {
-        // Nothing is to be done if the alert cannot be written: the peer's consent runs out.
-        let _ = self.endpoint.close(now);
+        if let Some(endpoint) = &mut self.endpoint {
+            // Nothing is to be done if the alert cannot be written: the peer's consent runs out.
+            let _ = endpoint.close(now);
+        }
     }
 
     /// SRTP keys of a completed handshake.
     pub fn srtp_keys(&self) -> Result<SrtpKeys, String> {
         let state = self
             .endpoint
-            .get_connection_state(PEER)
+            .as_ref()
+            .and_then(|e| e.get_connection_state(PEER))
             .ok_or("no association")?;
         let profile = srtp::profile(state.srtp_protection_profile()).map_err(|e| e.to_string())?;
         let length = 2 * (profile.key_len() + profile.salt_len());
         let material = state
             .export_keying_material(srtp::EXPORTER_LABEL, &[], length)
             .map_err(|e| e.to_string())?;
-        SrtpKeys::from_exporter(profile, material.as_ref(), self.provider.crypto())
+        SrtpKeys::from_exporter(profile, material.as_ref(), self.identity.provider.crypto())
             .map_err(|e| e.to_string())
     }
 }
@@ -229,7 +249,7 @@ pub(super) mod tests {
     fn handshake(expected: Fingerprint, client: &Identity) -> Result<Dtls, String> {
         let server = Identity::generate().unwrap();
         let now = Instant::now();
-        let mut dtls = Dtls::server(&server, expected).unwrap();
+        let mut dtls = Dtls::server(&server, expected);
         let mut client = Client::connect(client, now);
         let mut connected = false;
         for _ in 0..20 {
@@ -266,14 +286,20 @@ pub(super) mod tests {
     #[test]
     fn garbage_is_an_error_and_not_the_end() {
         let server = Identity::generate().unwrap();
-        let mut dtls = Dtls::server(&server, server.fingerprint.clone()).unwrap();
+        let mut dtls = Dtls::server(&server, server.fingerprint.clone());
         let now = Instant::now();
         let mut state = 5u64;
         for len in 0..400 {
             let garbage: Vec<u8> = (0..len)
                 .map(|i| {
-                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                    if i == 0 { 20 + (state >> 60) as u8 } else { (state >> 40) as u8 }
+                    state = state
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1);
+                    if i == 0 {
+                        20 + (state >> 60) as u8
+                    } else {
+                        (state >> 40) as u8
+                    }
                 })
                 .collect();
             let _ = dtls.read(now, &garbage);

@@ -80,6 +80,9 @@ mod tests {
         assert!(!g.request(t + 10 * MS));
         g.on_keyframe(t + 33 * MS);
         assert!(!g.poll(t + 600 * MS));
-        assert!(!g.request(t + 40 * MS), "the key frame opens an interval of its own");
+        assert!(
+            !g.request(t + 40 * MS),
+            "the key frame opens an interval of its own"
+        );
     }
 }

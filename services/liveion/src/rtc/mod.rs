@@ -6,6 +6,7 @@ mod cache;
 mod congestion;
 mod dtls;
 mod gate;
+mod hello;
 mod publisher;
 mod receiver;
 pub(crate) mod rtcp;
@@ -17,7 +18,9 @@ mod stun;
 mod transport;
 mod viewer;
 
-pub(crate) use batch::{Batch, Burst, Path};
+#[cfg(test)]
+pub(crate) use batch::Path;
+pub(crate) use batch::{Batch, Burst};
 pub(crate) use cache::GopCache;
 pub(crate) use congestion::BitrateBounds;
 pub(crate) use dtls::Identity;
@@ -25,8 +28,8 @@ pub(crate) use gate::KeyframeGate;
 pub(crate) use publisher::Publisher;
 pub(crate) use receiver::Unit;
 pub(crate) use sdp::{
-    Direction, IceCredentials, IceFragment, LocalDescription, Negotiated, Offer, ProfileLevelId, answer,
-    answer_fragment,
+    Direction, IceCredentials, IceFragment, LocalDescription, Negotiated, Offer, ProfileLevelId,
+    answer, answer_fragment,
 };
 pub(crate) use session::{Refused, Role, Session, SessionEvent};
 pub(crate) use stun::Check;

@@ -97,7 +97,7 @@ impl Publisher {
         for f in feedback {
             match f {
                 Feedback::Sender(report) => self.receiver.on_sender_report(report.ntp_time, now),
-                Feedback::Bye(_) => bye = true,
+                Feedback::Bye => bye = true,
                 _ => {}
             }
         }

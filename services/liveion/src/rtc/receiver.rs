@@ -305,7 +305,9 @@ impl Reception {
     }
 
     fn make(&mut self, ssrc: u32, now: Instant) -> ReceptionReport {
-        let expected = self.first.map_or(0, |f| (self.highest + 1).saturating_sub(f));
+        let expected = self
+            .first
+            .map_or(0, |f| (self.highest + 1).saturating_sub(f));
         let expected_now = expected - self.prior_expected.min(expected);
         let received_now = self.received - self.prior_received;
         self.prior_expected = expected;
@@ -365,7 +367,10 @@ mod tests {
         let units = r.take_units();
         assert_eq!(units.len(), 2);
         assert!(units.iter().all(|u| !u.discontinuity && !u.key));
-        assert_eq!(units[0].data.as_ref(), [0, 0, 0, 1, 0x41, 1, 0, 0, 0, 1, 0x41, 2]);
+        assert_eq!(
+            units[0].data.as_ref(),
+            [0, 0, 0, 1, 0x41, 1, 0, 0, 0, 1, 0x41, 2]
+        );
         assert!(r.poll_timeout().is_none());
     }
 
@@ -395,7 +400,11 @@ mod tests {
             let arrival = CaptureTime::from_nanos((5_000 + j) * 1_000_000 + i * 33_333_333);
             r.push(t, arrival, packet(i as u16, i as u32, true, &[0x41, 1]));
         }
-        let times: Vec<u64> = r.take_units().iter().map(|u| u.captured.as_nanos()).collect();
+        let times: Vec<u64> = r
+            .take_units()
+            .iter()
+            .map(|u| u.captured.as_nanos())
+            .collect();
         for pair in times.windows(2).skip(1) {
             let step = pair[1] - pair[0];
             assert!(step.abs_diff(33_333_333) < 50_000, "{step}");
@@ -422,7 +431,11 @@ mod tests {
         let t = Instant::now();
         r.push(t, at(0), packet(1, 0, true, &[0x65]));
         r.push(t, at(1), packet(20_000, 1, true, &[0x65]));
-        assert_eq!(r.take_units().len(), 1, "the unit at the jump is not trusted");
+        assert_eq!(
+            r.take_units().len(),
+            1,
+            "the unit at the jump is not trusted"
+        );
         r.push(t, at(2), packet(20_001, 2, true, &[0x65]));
         assert!(r.take_units()[0].discontinuity);
         for i in 0..5_000u16 {

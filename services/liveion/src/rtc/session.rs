@@ -109,9 +109,7 @@ impl Session {
                 }
                 Ok(Some(SessionEvent::Connected))
             }
-            Ok(TransportEvent::Closed) => {
-                Ok(Some(SessionEvent::Closed("the peer closed".into())))
-            }
+            Ok(TransportEvent::Closed) => Ok(Some(SessionEvent::Closed("the peer closed".into()))),
             Ok(_) => Ok(None),
             // A forged datagram must not end a session; a handshake that cannot go on times out.
             Err(_) => Err(Refused::Dtls),

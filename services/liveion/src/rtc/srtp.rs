@@ -147,11 +147,21 @@ pub(crate) struct Gcm {
 }
 
 impl Gcm {
-    fn new(master_key: &[u8], master_salt: &[u8], crypto: &dyn RTCCrypto) -> Result<Self, SrtpError> {
+    fn new(
+        master_key: &[u8],
+        master_salt: &[u8],
+        crypto: &dyn RTCCrypto,
+    ) -> Result<Self, SrtpError> {
         const LABEL_RTP_KEY: u8 = 0;
         const LABEL_RTP_SALT: u8 = 2;
         let mut session_key = vec![0; master_key.len()];
-        derive(crypto, master_key, master_salt, LABEL_RTP_KEY, &mut session_key)?;
+        derive(
+            crypto,
+            master_key,
+            master_salt,
+            LABEL_RTP_KEY,
+            &mut session_key,
+        )?;
         let mut salt = [0; 12];
         derive(crypto, master_key, master_salt, LABEL_RTP_SALT, &mut salt)?;
         let algorithm = if master_key.len() == 32 {
@@ -259,7 +269,20 @@ mod tests {
             .unwrap();
             for index in 65_530..65_545u64 {
                 let mut out = vec![0xff; 3];
-                let header = [0x80, 96, (index >> 8) as u8, index as u8, 0, 0, 0, 1, 0, 0, 0, 9];
+                let header = [
+                    0x80,
+                    96,
+                    (index >> 8) as u8,
+                    index as u8,
+                    0,
+                    0,
+                    0,
+                    1,
+                    0,
+                    0,
+                    0,
+                    9,
+                ];
                 out.extend_from_slice(&header);
                 out.extend_from_slice(b"payload");
                 ours.outbound.protect(&mut out, 3, 12, 9, index).unwrap();

@@ -193,7 +193,8 @@ mod tests {
         MessageIntegrity::check(&mut m, b"pw", provider.crypto()).unwrap();
         FINGERPRINT.check(&m).unwrap();
         let mut x = XorMappedAddress::default();
-        x.get_from_as(&m, rtc_stun::attributes::ATTR_XORMAPPED_ADDRESS).unwrap();
+        x.get_from_as(&m, rtc_stun::attributes::ATTR_XORMAPPED_ADDRESS)
+            .unwrap();
         assert_eq!(SocketAddr::new(x.ip, x.port), from());
     }
 
@@ -224,7 +225,9 @@ mod tests {
         let good = check("us:them", "pw", &[ATTR_USE_CANDIDATE]);
         let mut state = 3u64;
         let mut next = move || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
             (state >> 33) as usize
         };
         for _ in 0..20_000 {

@@ -87,9 +87,9 @@ impl Transport {
         remote_certificate: Fingerprint,
         idle_timeout: Duration,
         now: Instant,
-    ) -> Result<Self, String> {
-        Ok(Self {
-            dtls: Dtls::server(identity, remote_certificate)?,
+    ) -> Self {
+        Self {
+            dtls: Dtls::server(identity, remote_certificate),
             identity: identity.clone(),
             local,
             remote_ufrag,
@@ -100,7 +100,7 @@ impl Transport {
             created: now,
             last_heard: now,
             idle_timeout,
-        })
+        }
     }
 
     /// Our user name fragment, by which checks find this session.
@@ -242,7 +242,10 @@ impl Transport {
         self.dtls.handle_timeout(now)?;
         self.flush_dtls(batch);
         if self.keys.is_none() && now.saturating_duration_since(self.created) > CONNECT_TIMEOUT {
-            return Err(format!("not connected within {} s", CONNECT_TIMEOUT.as_secs()));
+            return Err(format!(
+                "not connected within {} s",
+                CONNECT_TIMEOUT.as_secs()
+            ));
         }
         if now.saturating_duration_since(self.last_heard) > self.idle_timeout {
             return Err(format!(

@@ -268,7 +268,7 @@ impl Viewer {
                     wish.estimate = true;
                 }
                 Feedback::Reception(report) if report.ssrc == ssrc => self.on_reception(&report),
-                Feedback::Bye(_) => wish.bye = true,
+                Feedback::Bye => wish.bye = true,
                 Feedback::KeyFrame(_)
                 | Feedback::Nack(..)
                 | Feedback::Reception(_)

@@ -71,7 +71,11 @@ impl H264Depacketizer {
             self.start_nal(header, payload);
             body = rest.get(len..).unwrap_or_default();
         }
-        if body.is_empty() { Ok(()) } else { Err(Truncated) }
+        if body.is_empty() {
+            Ok(())
+        } else {
+            Err(Truncated)
+        }
     }
 
     fn start_nal(&mut self, header: u8, body: &[u8]) {

@@ -99,7 +99,11 @@ mod tests {
         let day = 86_400_000_000_000;
         let a = rtp_time(CaptureTime::from_nanos(day));
         let b = rtp_time(CaptureTime::from_nanos(day + 1_000_000_000 / 30));
-        assert_eq!(b.wrapping_sub(a), 2_999, "30 fps is 3,000 ticks, cut to whole ticks");
+        assert_eq!(
+            b.wrapping_sub(a),
+            2_999,
+            "30 fps is 3,000 ticks, cut to whole ticks"
+        );
         assert_eq!(
             a,
             ((86_400u64 * 90_000) % (1 << 32)) as u32,

@@ -49,10 +49,7 @@ pub(crate) fn nals(stream: &[u8]) -> impl Iterator<Item = Nal<'_>> {
         loop {
             let current = rest?;
             let (nal, next) = match find_start_code(current) {
-                Some(at) => (
-                    current.get(..at).unwrap_or_default(),
-                    current.get(at + 3..),
-                ),
+                Some(at) => (current.get(..at).unwrap_or_default(), current.get(at + 3..)),
                 None => (current, None),
             };
             rest = next;
@@ -218,7 +215,9 @@ mod tests {
 
     #[test]
     fn splits_three_and_four_byte_start_codes_and_drops_trailing_zeros() {
-        let s = [9, 0, 0, 1, 0x67, 1, 0, 0, 0, 1, 0x68, 2, 0, 0, 0, 0, 1, 0x65, 3, 4];
+        let s = [
+            9, 0, 0, 1, 0x67, 1, 0, 0, 0, 1, 0x68, 2, 0, 0, 0, 0, 1, 0x65, 3, 4,
+        ];
         let got: Vec<&[u8]> = nals(&s).map(Nal::bytes).collect();
         assert_eq!(got, [&[0x67, 1][..], &[0x68, 2], &[0x65, 3, 4]]);
         assert_eq!(nals(&[0, 0, 1]).count(), 0);
@@ -244,7 +243,14 @@ mod tests {
 
     #[test]
     fn what_is_packetised_comes_back_from_the_depacketiser() {
-        for len in [2, 1_000, MAX_PAYLOAD, MAX_PAYLOAD + 1, 2 * MAX_PAYLOAD - 3, 70_000] {
+        for len in [
+            2,
+            1_000,
+            MAX_PAYLOAD,
+            MAX_PAYLOAD + 1,
+            2 * MAX_PAYLOAD - 3,
+            70_000,
+        ] {
             let au = [nal(9, 2), nal(7, 12), nal(8, 5), nal(5, len), nal(5, 40)];
             let f = packetize(&packet(&au)).unwrap();
             let mut d = H264Depacketizer::default();

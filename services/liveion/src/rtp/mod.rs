@@ -7,7 +7,7 @@ mod header;
 
 pub(crate) use depacketize::H264Depacketizer;
 pub(crate) use frame::{RtpFrame, ntp, rtp_time};
-pub(crate) use h264::{Nal, nals, packetize};
+pub(crate) use h264::{nals, packetize};
 pub(crate) use header::{Extensions, HeaderTemplate, PacketFields};
 
 /// RTP clock of every video codec here, in Hz (RFC 6184 section 8.2.1).

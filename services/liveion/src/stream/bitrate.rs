@@ -69,7 +69,11 @@ mod tests {
         let mut b = BitrateControl::new(2_000_000, 200_000..=2_000_000);
         assert_eq!(b.set_carried(Some(1_000_000)), Some(1_000_000));
         assert_eq!(b.set_carried(Some(1_010_000)), None, "too small a step");
-        assert_eq!(b.set_carried(Some(100_000)), Some(200_000), "not below its bounds");
+        assert_eq!(
+            b.set_carried(Some(100_000)),
+            Some(200_000),
+            "not below its bounds"
+        );
         assert_eq!(b.set_carried(Some(9_000_000)), Some(2_000_000));
         assert_eq!(b.set_carried(None), None);
     }
@@ -80,7 +84,15 @@ mod tests {
         assert_eq!(b.set_wanted(3_000_000), Some(3_000_000));
         assert_eq!(b.set_carried(Some(1_000_000)), Some(1_000_000));
         assert_eq!(b.set_wanted(2_500_000), None, "the path decides");
-        assert_eq!(b.set_carried(None), Some(2_500_000), "nobody is slow any more");
-        assert_eq!(b.set_wanted(2_510_000), Some(2_510_000), "a wish is reached exactly");
+        assert_eq!(
+            b.set_carried(None),
+            Some(2_500_000),
+            "nobody is slow any more"
+        );
+        assert_eq!(
+            b.set_wanted(2_510_000),
+            Some(2_510_000),
+            "a wish is reached exactly"
+        );
     }
 }

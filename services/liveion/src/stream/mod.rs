@@ -426,7 +426,10 @@ fn native_settings(
     if encoder.codec != VideoCodec::H264 {
         return Err(Error::Unsupported {
             stream: name.into(),
-            reason: format!("encoder.codec = {:?} cannot be delivered; allowed: h264", encoder.codec),
+            reason: format!(
+                "encoder.codec = {:?} cannot be delivered; allowed: h264",
+                encoder.codec
+            ),
         });
     }
     let profile = encoder

@@ -104,8 +104,16 @@ mod tests {
         assert_eq!(id("42001f").preference_for(cbp), Some(1));
         assert_eq!(id("4d001f").preference_for(cbp), Some(2));
         assert_eq!(id("64001f").preference_for(id("4d001f")), Some(1));
-        assert_eq!(id("42e01f").preference_for(id("64001f")), None, "high needs high");
-        assert_eq!(id("f4001f").preference_for(cbp), None, "4:4:4 only is not taken");
+        assert_eq!(
+            id("42e01f").preference_for(id("64001f")),
+            None,
+            "high needs high"
+        );
+        assert_eq!(
+            id("f4001f").preference_for(cbp),
+            None,
+            "4:4:4 only is not taken"
+        );
     }
 
     #[test]

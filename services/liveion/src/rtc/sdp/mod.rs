@@ -8,7 +8,7 @@ mod offer;
 pub(crate) use answer::{Direction, LocalDescription, answer};
 pub(crate) use fragment::{IceFragment, answer_fragment};
 pub(crate) use h264::ProfileLevelId;
-pub(crate) use offer::{Fingerprint, IceCredentials, Offer, OfferedMedia, Payload};
+pub(crate) use offer::{Fingerprint, IceCredentials, Offer, Payload};
 
 use crate::SessionError;
 use crate::rtp::Extensions;
@@ -29,8 +29,6 @@ pub(crate) struct Negotiated {
     pub rtx: Option<u8>,
     /// Accepted header extensions.
     pub extensions: Extensions,
-    /// The peer understands generic NACK.
-    pub nack: bool,
 }
 
 impl Negotiated {
@@ -73,10 +71,9 @@ impl Negotiated {
         if !media.rtcp_mux {
             return Err(refuse("rtcp-mux is required: there is one port".into()));
         }
-        let h264 = media
-            .payloads
-            .iter()
-            .filter(|p| p.name.eq_ignore_ascii_case("H264") && p.clock_rate == crate::rtp::CLOCK_RATE);
+        let h264 = media.payloads.iter().filter(|p| {
+            p.name.eq_ignore_ascii_case("H264") && p.clock_rate == crate::rtp::CLOCK_RATE
+        });
         let payload = h264
             .clone()
             .filter(|p| h264::packetization_mode(&p.fmtp) == 1)
@@ -108,7 +105,6 @@ impl Negotiated {
                 abs_capture_time: media.extension(URI_ABS_CAPTURE_TIME),
                 playout_delay: media.extension(URI_PLAYOUT_DELAY),
             },
-            nack: payload.has_feedback("nack"),
             payload,
         })
     }

@@ -171,14 +171,17 @@ impl Offer {
         }
         Ok(Self {
             ice: IceCredentials {
-                ufrag: any("ice-ufrag").ok_or_else(|| bad("no a=ice-ufrag"))?.to_owned(),
-                pwd: any("ice-pwd").ok_or_else(|| bad("no a=ice-pwd"))?.to_owned(),
+                ufrag: any("ice-ufrag")
+                    .ok_or_else(|| bad("no a=ice-ufrag"))?
+                    .to_owned(),
+                pwd: any("ice-pwd")
+                    .ok_or_else(|| bad("no a=ice-pwd"))?
+                    .to_owned(),
             },
             fingerprint: fingerprint(any("fingerprint").ok_or_else(|| bad("no a=fingerprint"))?)?,
-            bundle: sdp
-                .attributes
-                .iter()
-                .any(|a| a.key == "group" && a.value.as_deref().is_some_and(|v| v.starts_with("BUNDLE"))),
+            bundle: sdp.attributes.iter().any(|a| {
+                a.key == "group" && a.value.as_deref().is_some_and(|v| v.starts_with("BUNDLE"))
+            }),
             media,
         })
     }
@@ -257,7 +260,11 @@ fn payload(m: &MediaDescription, number: u8) -> Option<Payload> {
 
 /// `<id>[/<direction>] <uri> [<attributes>]` (RFC 8285 section 5).
 fn extension(value: &str) -> Result<(u8, String), SessionError> {
-    let wrong = || bad(format!("a=extmap:{value}: expected <id>[/<direction>] <uri>"));
+    let wrong = || {
+        bad(format!(
+            "a=extmap:{value}: expected <id>[/<direction>] <uri>"
+        ))
+    };
     let mut words = value.split_whitespace();
     let id = words.next().ok_or_else(wrong)?;
     let uri = words.next().ok_or_else(wrong)?;
