@@ -12,6 +12,8 @@ mod slot;
 mod snapshot;
 #[cfg(feature = "native-source")]
 mod supervisor;
+#[cfg(all(test, feature = "native-source"))]
+mod tests;
 
 #[cfg(not(feature = "native-source"))]
 mod absent;

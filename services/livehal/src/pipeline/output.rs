@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc::Sender;
 
+use crate::stop::StopToken;
 use crate::{DropReason, EncodedPacket, PipelineStats};
 
 /// Packets that may wait for the owner: one second at 60 frames a second.
@@ -57,9 +58,14 @@ impl Output {
         }
     }
 
-    /// Passes a packet on, or counts why not.
-    pub(super) fn deliver(&self, mut packet: EncodedPacket) {
+    /// Passes a packet on, or counts why not. One of a session that was stopped is forgotten: the
+    /// thread that made it may have hung while another session took over.
+    pub(super) fn deliver(&self, mut packet: EncodedPacket, session: &StopToken) {
         let mut inner = self.lock();
+        // Asked under the lock, which the next session takes before its first packet.
+        if session.is_stopped() {
+            return;
+        }
         if inner.awaiting_key && !packet.flags.key {
             self.stats.dropped(DropReason::AwaitingKey);
             return;

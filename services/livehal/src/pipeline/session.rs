@@ -164,10 +164,8 @@ impl Session {
             }
             let packet = self.encode_one(encoder.as_mut(), &frame)?;
             drop(frame);
-            if let Some(packet) = packet
-                && !self.stop.is_stopped()
-            {
-                shared.output.deliver(packet);
+            if let Some(packet) = packet {
+                shared.output.deliver(packet, &self.stop);
                 if !flowing {
                     flowing = true;
                     let _ = self.events.send(Event::Flowing(self.id));

@@ -1,6 +1,7 @@
 //! Keeps a session running: starts it, watches it, and starts another after a failure.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use super::native::Shared;
 use super::session::{Event, Session, Side};
 use crate::capture::BackendError;
-use crate::{CaptureTime, PipelineState};
+use crate::{CaptureTime, DropReason, PipelineState, PipelineStats};
 
 /// How long a device may take to open.
 const OPEN_LIMIT: Duration = Duration::from_secs(10);
@@ -26,6 +27,11 @@ const ABANDONED_LIMIT: usize = 4;
 const BACKOFF_FIRST: Duration = Duration::from_millis(250);
 /// The longest wait.
 const BACKOFF_LAST: Duration = Duration::from_secs(15);
+/// How long the encoder's load is measured.
+const LOAD_WINDOW: Duration = Duration::from_secs(2);
+/// Shares of frames dropped because the encoder was busy: from the upper on it is overloaded, up
+/// to the lower it is not any more.
+const OVERLOADED: (f64, f64) = (0.05, 0.10);
 /// Frames flowed this long: the next failure is a first one again.
 const HEALTHY: Duration = Duration::from_secs(10);
 
@@ -65,6 +71,24 @@ struct Running {
     /// Frame interval, once open.
     opened: Option<(CaptureTime, Duration)>,
     flowing: Option<CaptureTime>,
+    load: Load,
+}
+
+/// Frames so far, at the start of a window.
+struct Load {
+    since: CaptureTime,
+    captured: u64,
+    busy: u64,
+}
+
+impl Load {
+    fn now(stats: &PipelineStats) -> Self {
+        Self {
+            since: CaptureTime::now(),
+            captured: stats.frames_captured.load(Ordering::Relaxed),
+            busy: stats.drops(DropReason::EncoderBusy),
+        }
+    }
 }
 
 /// Why a session is over.
@@ -104,10 +128,7 @@ impl Supervisor {
             if self.back_off() {
                 return PipelineState::Stopped;
             }
-            self.shared
-                .stats
-                .restarts
-                .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            self.shared.stats.restarts.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -121,6 +142,7 @@ impl Supervisor {
             started: CaptureTime::now(),
             opened: None,
             flowing: None,
+            load: Load::now(&self.shared.stats),
         })
     }
 
@@ -139,7 +161,28 @@ impl Supervisor {
             if let Some(what) = running.hanging() {
                 return End::Failed(BackendError::passing(what));
             }
+            self.watch_load(running);
         }
+    }
+
+    /// Shows in the state whether the encoder keeps up.
+    fn watch_load(&self, running: &mut Running) {
+        let before = &running.load;
+        if running.flowing.is_none() || CaptureTime::now().since(before.since) < LOAD_WINDOW {
+            return;
+        }
+        let now = Load::now(&self.shared.stats);
+        let captured = now.captured - before.captured;
+        let busy = now.busy - before.busy;
+        let share = busy as f64 / captured.max(1) as f64;
+        if share > OVERLOADED.1 {
+            self.shared.set_state(PipelineState::Degraded(format!(
+                "the encoder does not keep up: {busy} of {captured} frames dropped"
+            )));
+        } else if share <= OVERLOADED.0 {
+            self.shared.set_state(PipelineState::Running);
+        }
+        running.load = now;
     }
 
     fn handle(&mut self, event: Event, running: &mut Running) -> Option<End> {
@@ -251,4 +294,21 @@ impl Running {
 fn backoff(failures: u32, random: f64) -> Duration {
     let doubled = BACKOFF_FIRST.saturating_mul(1 << failures.min(10));
     doubled.min(BACKOFF_LAST).mul_f64(0.75 + 0.5 * random)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_a_limit_and_are_spread() {
+        let middle: Vec<u128> = (0..9).map(|n| backoff(n, 0.5).as_millis()).collect();
+        assert_eq!(
+            middle,
+            [250, 500, 1000, 2000, 4000, 8000, 15000, 15000, 15000]
+        );
+        assert_eq!(backoff(1, 0.0).as_millis(), 375);
+        assert_eq!(backoff(1, 1.0).as_millis(), 625);
+        assert_eq!(backoff(u32::MAX, 0.5), BACKOFF_LAST);
+    }
 }

@@ -1,0 +1,622 @@
+//! The pipeline on backends that fail on demand.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::PacketReceiver;
+use super::native::{Backends, Pipeline};
+use super::output::CAPACITY;
+use crate::capture::{
+    BackendError, CaptureBackend, Captured, Color, Pacer, RawFormat, RawFrame, testsrc,
+};
+use crate::encode::{Encoded, EncoderBackend};
+use crate::stop::StopToken;
+use crate::*;
+
+/// Longer than anything here takes on a busy machine.
+const LIMIT: Duration = Duration::from_secs(20);
+const FPS: u32 = 100;
+
+/// What the capture backend does when asked for the next frame.
+#[derive(Clone, Copy, PartialEq)]
+enum Camera {
+    Works,
+    Missing,
+    Unfit,
+    Dies,
+    Panics,
+    /// Gives no frames but can be stopped.
+    Silent,
+    /// Hangs in a driver until it is freed.
+    Hangs,
+    Damaged,
+}
+
+/// What the encoder does with a frame.
+#[derive(Clone, Copy, PartialEq)]
+enum Coder {
+    Works,
+    Dies,
+    Panics,
+    Skips,
+    /// Waits until it is freed.
+    Hangs,
+}
+
+/// The test's hand on both backends.
+struct Script {
+    camera: Mutex<Camera>,
+    coder: Mutex<Coder>,
+    freed: Mutex<bool>,
+    free: Condvar,
+    opened: AtomicUsize,
+    /// Frames that the encoder was told to make key frames.
+    keys_asked: AtomicUsize,
+    bitrate: AtomicU32,
+    /// Threads in `hang`.
+    hanging: AtomicUsize,
+}
+
+impl Script {
+    fn new(camera: Camera, coder: Coder) -> Arc<Self> {
+        Arc::new(Self {
+            camera: Mutex::new(camera),
+            coder: Mutex::new(coder),
+            freed: Mutex::new(false),
+            free: Condvar::new(),
+            opened: AtomicUsize::new(0),
+            keys_asked: AtomicUsize::new(0),
+            bitrate: AtomicU32::new(0),
+            hanging: AtomicUsize::new(0),
+        })
+    }
+
+    fn camera(&self, camera: Camera) {
+        *self.camera.lock().unwrap() = camera;
+    }
+
+    fn coder(&self, coder: Coder) {
+        *self.coder.lock().unwrap() = coder;
+    }
+
+    fn free(&self) {
+        *self.freed.lock().unwrap() = true;
+        self.free.notify_all();
+    }
+
+    fn hang(&self) {
+        self.hanging.fetch_add(1, Ordering::SeqCst);
+        let freed = self.freed.lock().unwrap();
+        drop(self.free.wait_while(freed, |freed| !*freed).unwrap());
+        self.hanging.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    fn start(self: &Arc<Self>) -> (Pipeline, PacketReceiver) {
+        let (camera, coder) = (Arc::clone(self), Arc::clone(self));
+        let backends = Backends {
+            capture: Box::new(move |_| FakeCamera::open(&camera)),
+            encode: Box::new(move |params, _| {
+                coder.bitrate.store(params.bitrate, Ordering::SeqCst);
+                Ok(Box::new(FakeCoder(Arc::clone(&coder))))
+            }),
+        };
+        Pipeline::start("test", params(), backends).unwrap()
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        self.free();
+    }
+}
+
+struct FakeCamera {
+    script: Arc<Script>,
+    picture: RawFrame,
+    pacer: Pacer,
+}
+
+impl FakeCamera {
+    fn open(script: &Arc<Script>) -> Result<Box<dyn CaptureBackend>, BackendError> {
+        script.opened.fetch_add(1, Ordering::SeqCst);
+        match *script.camera.lock().unwrap() {
+            Camera::Missing => return Err(BackendError::passing("no such camera")),
+            Camera::Unfit => return Err(BackendError::permanent("the wrong camera")),
+            _ => {}
+        }
+        Ok(Box::new(Self {
+            script: Arc::clone(script),
+            picture: testsrc::frames(64, 64, 30).next().unwrap(),
+            pacer: Pacer::new((FPS, 1)),
+        }))
+    }
+}
+
+impl CaptureBackend for FakeCamera {
+    fn format(&self) -> RawFormat {
+        RawFormat {
+            pixel: PixelFormat::Yuv420,
+            width: 64,
+            height: 64,
+            fps: f64::from(FPS),
+            color: Color::assumed(64),
+        }
+    }
+
+    fn next_frame(&mut self, stop: &StopToken) -> Result<Captured, BackendError> {
+        if self.pacer.wait(stop) {
+            return Ok(Captured::Stopped);
+        }
+        let now = *self.script.camera.lock().unwrap();
+        match now {
+            Camera::Works => Ok(Captured::Frame(RawFrame {
+                captured: CaptureTime::now(),
+                ..self.picture.clone()
+            })),
+            Camera::Damaged => Ok(Captured::Damaged),
+            Camera::Panics => panic!("the camera is on fire"),
+            Camera::Silent => {
+                stop.sleep_until(CaptureTime::now().after(LIMIT));
+                Ok(Captured::Stopped)
+            }
+            Camera::Hangs => {
+                self.script.hang();
+                Err(BackendError::passing("freed"))
+            }
+            _ => Err(BackendError::passing("the camera was unplugged")),
+        }
+    }
+}
+
+struct FakeCoder(Arc<Script>);
+
+impl EncoderBackend for FakeCoder {
+    fn encode(&mut self, frame: &RawFrame, key: bool) -> Result<Encoded, BackendError> {
+        self.0
+            .keys_asked
+            .fetch_add(usize::from(key), Ordering::SeqCst);
+        let now = *self.0.coder.lock().unwrap();
+        match now {
+            Coder::Works => {}
+            Coder::Skips => return Ok(Encoded::Skipped),
+            Coder::Dies => return Err(BackendError::passing("the encoder is gone")),
+            Coder::Panics => panic!("the encoder is on fire"),
+            Coder::Hangs => self.0.hang(),
+        }
+        Ok(Encoded::Unit {
+            data: Bytes::copy_from_slice(&frame.captured.as_nanos().to_be_bytes()),
+            key,
+        })
+    }
+
+    fn set_bitrate(&mut self, bps: u32) -> Result<(), BackendError> {
+        self.0.bitrate.store(bps, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+fn params() -> NativeSourceParams {
+    NativeSourceParams {
+        capture: CaptureParams {
+            backend: "testsrc".into(),
+            device: None,
+            path: None,
+            width: Some(64),
+            height: Some(64),
+            fps: Some(FPS),
+            pixel_format: None,
+            prefer_dmabuf: false,
+        },
+        encoder: EncoderParams {
+            backend: "auto".into(),
+            codec: VideoCodec::H264,
+            bitrate: 500_000,
+            min_bitrate: Some(100_000),
+            max_bitrate: Some(600_000),
+            profile: "main".into(),
+            level: Some("3".into()),
+            gop: 60,
+        },
+        output: OutputParams::default(),
+    }
+}
+
+async fn packet(packets: &mut PacketReceiver) -> EncodedPacket {
+    tokio::time::timeout(LIMIT, packets.recv())
+        .await
+        .expect("no packet in time")
+        .expect("the pipeline ended")
+}
+
+async fn state(pipeline: &Pipeline, wanted: impl Fn(&PipelineState) -> bool) -> PipelineState {
+    let mut state = pipeline.state();
+    tokio::time::timeout(LIMIT, state.wait_for(|state| wanted(state)))
+        .await
+        .unwrap_or_else(|_| panic!("still {:?}", *pipeline.state().borrow()))
+        .unwrap()
+        .clone()
+}
+
+async fn degraded(pipeline: &Pipeline, why: &str) {
+    state(
+        pipeline,
+        |s| matches!(s, PipelineState::Degraded(reason) if reason.contains(why)),
+    )
+    .await;
+}
+
+async fn running(pipeline: &Pipeline) {
+    state(pipeline, |s| *s == PipelineState::Running).await;
+}
+
+async fn until(condition: impl Fn() -> bool) {
+    let end = CaptureTime::now().after(LIMIT);
+    while !condition() {
+        assert!(CaptureTime::now() < end, "did not come true");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// Drops the pipeline and gives the time that took.
+fn stop(pipeline: Pipeline) -> Duration {
+    let begin = CaptureTime::now();
+    drop(pipeline);
+    CaptureTime::now().since(begin)
+}
+
+#[tokio::test]
+async fn packets_carry_the_time_of_capture_and_begin_with_a_key_frame() {
+    let script = Script::new(Camera::Works, Coder::Works);
+    let (pipeline, mut packets) = script.start();
+    assert_eq!(*pipeline.state().borrow(), PipelineState::Starting);
+    let mut last = CaptureTime::default();
+    for n in 0..10 {
+        let packet = packet(&mut packets).await;
+        assert_eq!(packet.flags.key, n == 0);
+        assert!(!packet.flags.discontinuity);
+        assert_eq!(packet.data[..], packet.pts.as_nanos().to_be_bytes());
+        let timing = packet.timing;
+        assert_eq!((packet.pts, packet.dts), (timing.captured, timing.captured));
+        assert!(last < packet.pts && packet.pts <= timing.encode_start);
+        assert!(timing.encode_start <= timing.encode_end);
+        last = packet.pts;
+    }
+    running(&pipeline).await;
+    let geometry = pipeline.geometry().unwrap();
+    assert_eq!(
+        (geometry.width, geometry.height, geometry.fps),
+        (64, 64, 100.0)
+    );
+    assert_eq!(pipeline.backends(), ("testsrc", "software"));
+    let stats = pipeline.stats();
+    let coded = stats.frames_encoded.load(Ordering::Relaxed);
+    assert!(coded >= 10);
+    assert_eq!(stats.bytes_encoded.load(Ordering::Relaxed), coded * 8);
+    assert_eq!(stats.keyframes_encoded.load(Ordering::Relaxed), 1);
+    assert_eq!(stats.encode.counts().iter().sum::<u64>(), coded);
+}
+
+#[tokio::test]
+async fn a_camera_that_dies_is_visible_and_flows_again_when_it_is_back() {
+    let script = Script::new(Camera::Works, Coder::Works);
+    let (pipeline, mut packets) = script.start();
+    let first = packet(&mut packets).await;
+    running(&pipeline).await;
+    script.camera(Camera::Missing);
+    degraded(&pipeline, "the camera was unplugged").await;
+    degraded(&pipeline, "no such camera").await;
+    script.camera(Camera::Works);
+    running(&pipeline).await;
+    let after = loop {
+        let packet = packet(&mut packets).await;
+        if packet.flags.discontinuity {
+            break packet;
+        }
+    };
+    assert!(after.flags.key && after.pts > first.pts);
+    assert!(pipeline.stats().restarts.load(Ordering::Relaxed) >= 1);
+}
+
+#[tokio::test]
+async fn a_camera_that_is_missing_at_first_is_named_and_awaited() {
+    let script = Script::new(Camera::Missing, Coder::Works);
+    let (pipeline, mut packets) = script.start();
+    degraded(&pipeline, "no such camera").await;
+    assert_eq!(pipeline.geometry(), None);
+    script.camera(Camera::Works);
+    let first = packet(&mut packets).await;
+    assert!(first.flags.key && !first.flags.discontinuity);
+    running(&pipeline).await;
+}
+
+#[tokio::test]
+async fn what_cannot_get_better_fails_and_ends_the_packets() {
+    let script = Script::new(Camera::Unfit, Coder::Works);
+    let (pipeline, mut packets) = script.start();
+    let failed = state(&pipeline, |s| matches!(s, PipelineState::Failed(_))).await;
+    assert_eq!(failed, PipelineState::Failed("the wrong camera".into()));
+    assert!(packets.recv().await.is_none());
+    assert_eq!(script.opened.load(Ordering::SeqCst), 1);
+    assert!(matches!(pipeline.set_bitrate(200_000), Err(Error::Stopped)));
+    assert!(matches!(pipeline.snapshot().await, Err(Error::Stopped)));
+}
+
+#[tokio::test]
+async fn a_panic_in_either_backend_is_a_failure_like_others() {
+    let script = Script::new(Camera::Works, Coder::Works);
+    let (pipeline, mut packets) = script.start();
+    packet(&mut packets).await;
+    script.camera(Camera::Panics);
+    degraded(&pipeline, "backend testsrc panicked: the camera is on fire").await;
+    script.camera(Camera::Works);
+    running(&pipeline).await;
+    script.coder(Coder::Panics);
+    degraded(
+        &pipeline,
+        "backend software panicked: the encoder is on fire",
+    )
+    .await;
+    script.coder(Coder::Works);
+    running(&pipeline).await;
+}
+
+#[tokio::test]
+async fn an_encoder_that_dies_is_counted_and_started_again() {
+    let script = Script::new(Camera::Works, Coder::Works);
+    let (pipeline, mut packets) = script.start();
+    packet(&mut packets).await;
+    script.coder(Coder::Dies);
+    degraded(&pipeline, "the encoder is gone").await;
+    assert!(pipeline.stats().drops(DropReason::EncodeError) >= 1);
+    script.coder(Coder::Works);
+    running(&pipeline).await;
+}
+
+#[tokio::test]
+async fn a_silent_camera_is_opened_again() {
+    let script = Script::new(Camera::Works, Coder::Works);
+    let (pipeline, mut packets) = script.start();
+    packet(&mut packets).await;
+    script.camera(Camera::Silent);
+    degraded(&pipeline, "no frame from capture for 2s").await;
+    script.camera(Camera::Works);
+    running(&pipeline).await;
+}
+
+#[tokio::test]
+async fn a_camera_hanging_in_its_driver_is_left_behind() {
+    let script = Script::new(Camera::Works, Coder::Works);
+    let (pipeline, mut packets) = script.start();
+    packet(&mut packets).await;
+    script.camera(Camera::Hangs);
+    degraded(&pipeline, "no frame from capture").await;
+    script.camera(Camera::Works);
+    running(&pipeline).await;
+    // The old thread comes back to life in the middle of the new session.
+    assert_eq!(script.hanging.load(Ordering::SeqCst), 1);
+    script.free();
+    until(|| script.hanging.load(Ordering::SeqCst) == 0).await;
+    while packets.try_recv().is_ok() {}
+    for _ in 0..20 {
+        packet(&mut packets).await;
+    }
+    assert_eq!(*pipeline.state().borrow(), PipelineState::Running);
+    assert_eq!(pipeline.stats().restarts.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn an_encoder_hanging_in_a_frame_is_left_behind_and_its_late_packet_too() {
+    let script = Script::new(Camera::Works, Coder::Works);
+    let (pipeline, mut packets) = script.start();
+    packet(&mut packets).await;
+    script.coder(Coder::Hangs);
+    degraded(&pipeline, "the encoder hangs").await;
+    script.coder(Coder::Works);
+    running(&pipeline).await;
+    while packets.try_recv().is_ok() {}
+    script.free();
+    let mut last = CaptureTime::default();
+    for _ in 0..20 {
+        let packet = packet(&mut packets).await;
+        assert!(packet.pts > last, "a packet of the old session");
+        last = packet.pts;
+    }
+}
+
+#[tokio::test]
+async fn a_stop_takes_no_longer_than_half_a_second_whatever_happens() {
+    let limit = Duration::from_millis(500);
+    for (camera, coder) in [
+        (Camera::Works, Coder::Works),
+        (Camera::Silent, Coder::Works),
+        (Camera::Missing, Coder::Works),
+        (Camera::Hangs, Coder::Works),
+        (Camera::Works, Coder::Hangs),
+    ] {
+        let script = Script::new(camera, coder);
+        let (pipeline, _packets) = script.start();
+        until(|| script.opened.load(Ordering::SeqCst) > 0).await;
+        if camera == Camera::Hangs || coder == Coder::Hangs {
+            until(|| script.hanging.load(Ordering::SeqCst) > 0).await;
+        }
+        let mut state = pipeline.state();
+        let took = stop(pipeline);
+        assert!(took < limit, "{took:?}");
+        assert_eq!(*state.borrow_and_update(), PipelineState::Stopped);
+        script.free();
+    }
+}
+
+#[tokio::test]
+async fn a_busy_encoder_gets_the_newest_frame_and_the_others_are_counted() {
+    let script = Script::new(Camera::Works, Coder::Hangs);
+    let (pipeline, mut packets) = script.start();
+    let stats = pipeline.stats();
+    until(|| stats.drops(DropReason::EncoderBusy) >= 5).await;
+    let before = CaptureTime::now();
+    script.coder(Coder::Works);
+    script.free();
+    let first = packet(&mut packets).await;
+    let second = packet(&mut packets).await;
+    assert!(first.pts < before);
+    // Not the oldest that waited: at most one interval before the encoder was free.
+    let interval = Duration::from_secs(1) / FPS;
+    assert!(
+        second.pts.after(3 * interval) > before,
+        "{:?}",
+        before.since(second.pts)
+    );
+    assert!(
+        !second.flags.discontinuity,
+        "frames dropped before coding break nothing"
+    );
+}
+
+#[tokio::test]
+async fn an_overloaded_encoder_shows_in_the_state() {
+    let script = Script::new(Camera::Works, Coder::Works);
+    let (pipeline, mut packets) = script.start();
+    packet(&mut packets).await;
+    running(&pipeline).await;
+    // Each frame takes as long as two.
+    let busy = Arc::new(AtomicBool::new(true));
+    let slow = {
+        let (script, busy) = (Arc::clone(&script), Arc::clone(&busy));
+        tokio::task::spawn_blocking(move || {
+            while busy.load(Ordering::SeqCst) {
+                script.coder(Coder::Hangs);
+                std::thread::sleep(Duration::from_millis(20));
+                script.free();
+                *script.freed.lock().unwrap() = false;
+            }
+            script.coder(Coder::Works);
+            script.free();
+        })
+    };
+    let drain = tokio::spawn(async move { while packets.recv().await.is_some() {} });
+    degraded(&pipeline, "the encoder does not keep up").await;
+    busy.store(false, Ordering::SeqCst);
+    slow.await.unwrap();
+    running(&pipeline).await;
+    assert_eq!(pipeline.stats().restarts.load(Ordering::Relaxed), 0);
+    drop(pipeline);
+    drain.await.unwrap();
+}
+
+#[tokio::test]
+async fn packets_nobody_takes_are_counted_and_followed_by_one_key_frame() {
+    let script = Script::new(Camera::Works, Coder::Works);
+    let (pipeline, mut packets) = script.start();
+    let stats = pipeline.stats();
+    until(|| stats.drops(DropReason::AwaitingKey) >= 10).await;
+    assert_eq!(stats.drops(DropReason::OutputFull), 1);
+    assert_eq!(packets.len(), CAPACITY);
+    // While there is no room, no key frame is coded in vain.
+    assert_eq!(script.keys_asked.load(Ordering::SeqCst), 1);
+    for _ in 0..CAPACITY {
+        assert!(!packet(&mut packets).await.flags.discontinuity);
+    }
+    let next = packet(&mut packets).await;
+    assert!(next.flags.key && next.flags.discontinuity);
+    let next = packet(&mut packets).await;
+    assert!(!next.flags.key && !next.flags.discontinuity);
+    assert_eq!(script.keys_asked.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_key_frame_asked_for_comes_and_survives_a_frame_left_out() {
+    let script = Script::new(Camera::Works, Coder::Works);
+    let (pipeline, mut packets) = script.start();
+    packet(&mut packets).await;
+    let stats = pipeline.stats();
+    script.coder(Coder::Skips);
+    until(|| stats.drops(DropReason::RateControl) >= 1).await;
+    pipeline.request_keyframe();
+    until(|| script.keys_asked.load(Ordering::SeqCst) >= 3).await;
+    script.coder(Coder::Works);
+    let key = loop {
+        let packet = packet(&mut packets).await;
+        if packet.flags.key {
+            break packet;
+        }
+    };
+    assert!(!key.flags.discontinuity);
+    assert!(!packet(&mut packets).await.flags.key);
+    assert_eq!(stats.keyframe_requests.load(Ordering::Relaxed), 1);
+    assert_eq!(stats.keyframes_encoded.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn a_bit_rate_within_bounds_reaches_the_encoder_and_the_one_after_a_restart() {
+    let script = Script::new(Camera::Works, Coder::Works);
+    let (pipeline, mut packets) = script.start();
+    packet(&mut packets).await;
+    for bad in [99_999, 600_001, 0] {
+        let error = pipeline.set_bitrate(bad).unwrap_err().to_string();
+        assert!(
+            error.starts_with(&format!("encoder.bitrate = {bad}: ")),
+            "{error}"
+        );
+        assert!(error.contains("100000 to 600000"), "{error}");
+    }
+    pipeline.set_bitrate(250_000).unwrap();
+    until(|| script.bitrate.load(Ordering::SeqCst) == 250_000).await;
+    script.camera(Camera::Dies);
+    degraded(&pipeline, "unplugged").await;
+    script.camera(Camera::Works);
+    running(&pipeline).await;
+    until(|| script.bitrate.load(Ordering::SeqCst) == 250_000).await;
+}
+
+#[tokio::test]
+async fn damaged_frames_are_counted_and_do_not_stop_the_stream() {
+    let script = Script::new(Camera::Works, Coder::Works);
+    let (pipeline, mut packets) = script.start();
+    packet(&mut packets).await;
+    let stats = pipeline.stats();
+    script.camera(Camera::Damaged);
+    until(|| stats.drops(DropReason::CaptureError) >= 3).await;
+    script.camera(Camera::Works);
+    while packets.try_recv().is_ok() {}
+    packet(&mut packets).await;
+    assert_eq!(stats.restarts.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn snapshots_are_stills_of_the_next_frame_for_everybody_who_asked() {
+    let script = Script::new(Camera::Works, Coder::Works);
+    let (pipeline, _packets) = script.start();
+    let (one, two) = tokio::join!(pipeline.snapshot(), pipeline.snapshot());
+    for still in [one.unwrap(), two.unwrap()] {
+        let mut decoder = jpeg_decoder::Decoder::new(&still[..]);
+        decoder.decode().unwrap();
+        let info = decoder.info().unwrap();
+        assert_eq!((info.width, info.height), (64, 64));
+    }
+    assert!(pipeline.snapshot().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_snapshot_without_a_frame_is_refused_in_time_and_too_many_at_once() {
+    let script = Script::new(Camera::Silent, Coder::Works);
+    let (pipeline, _packets) = script.start();
+    let pipeline = Arc::new(pipeline);
+    let waiting: Vec<_> = (0..16)
+        .map(|_| {
+            let pipeline = Arc::clone(&pipeline);
+            tokio::spawn(async move { pipeline.snapshot().await })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    let refused = pipeline.snapshot().await;
+    assert!(
+        matches!(&refused, Err(Error::Backend(why)) if why.contains("too many")),
+        "{refused:?}"
+    );
+    for asked in waiting {
+        assert!(matches!(asked.await.unwrap(), Err(Error::NoFrame)));
+    }
+}
