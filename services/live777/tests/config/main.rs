@@ -1,6 +1,7 @@
 //! The configuration: the shipped file, its examples, and every way to get them wrong.
 
 mod arbitrary;
+mod documents;
 mod faults;
 mod mutations;
 mod shipped;
