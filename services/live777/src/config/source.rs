@@ -76,7 +76,7 @@ fn check_native(
         *path = check.resolve(path);
     }
     match params.validate() {
-        Ok(()) => Some(SourceConfig::Native(params)),
+        Ok(()) => Some(SourceConfig::Native(Box::new(params))),
         Err(e) => {
             check.refuse(&at.keys(&e.key), e.reason);
             None

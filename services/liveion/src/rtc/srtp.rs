@@ -94,7 +94,7 @@ impl SrtpKeys {
 /// Protects outgoing RTP, in place where the profile is AES-GCM.
 pub(crate) enum RtpProtector {
     /// AES-GCM: one pass over the packet where it lies.
-    Gcm(Gcm),
+    Gcm(Box<Gcm>),
     /// Any other profile, by the library: one allocation a packet.
     Library(Box<Context>),
 }
@@ -108,7 +108,7 @@ impl RtpProtector {
     ) -> Result<Self, SrtpError> {
         Ok(match profile {
             ProtectionProfile::AeadAes128Gcm | ProtectionProfile::AeadAes256Gcm => {
-                Self::Gcm(Gcm::new(key, salt, crypto)?)
+                Self::Gcm(Box::new(Gcm::new(key, salt, crypto)?))
             }
             _ => Self::Library(Box::new(
                 Context::new(key, salt, profile, None, None, crypto).map_err(cipher)?,

@@ -31,11 +31,6 @@ impl<'a> Nal<'a> {
         self.header() & 0x1f
     }
 
-    /// An IDR slice: decoding can start here.
-    pub fn is_idr(self) -> bool {
-        self.kind() == 5
-    }
-
     /// A sequence parameter set.
     pub fn is_sps(self) -> bool {
         self.kind() == NAL_SPS

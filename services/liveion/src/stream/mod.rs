@@ -26,7 +26,7 @@ use native::Running;
 #[derive(Debug, Clone)]
 pub enum SourceConfig {
     /// Capture and encoder of this machine.
-    Native(NativeSourceParams),
+    Native(Box<NativeSourceParams>),
     /// A WHIP publisher.
     Whip,
 }
@@ -203,7 +203,7 @@ impl Stream {
         self.held.store(false, Ordering::Relaxed);
         let mut running = lock(&self.running);
         if running.is_none() {
-            let mut params = params.clone();
+            let mut params = NativeSourceParams::clone(params);
             params.encoder.bitrate = lock(&self.bitrate).applied();
             *running = Some(Running::start(self, params)?);
         }
