@@ -156,13 +156,23 @@ impl Engine {
                 streams,
                 batch,
                 stats,
+                deadline,
                 ..
             } = self;
             let mut events = Vec::new();
             let more = udp.receive(|origin, datagram| {
                 datagrams += 1;
-                let event = dispatch(now, origin, datagram, sessions, streams, batch, stats);
-                events.extend(event);
+                let taken = dispatch(now, origin, datagram, sessions, streams, batch, stats);
+                match taken {
+                    Some((key, Some(event))) => events.push((key, event)),
+                    // What was taken in silence may be due for an answer: a gap, for a NACK.
+                    Some((key, None)) => {
+                        if let Some(s) = sessions.get(key) {
+                            *deadline = (*deadline).min(s.session.poll_timeout());
+                        }
+                    }
+                    None => {}
+                }
             });
             stats
                 .datagrams_received
@@ -433,7 +443,7 @@ fn dispatch(
     streams: &HashMap<Arc<str>, EngineStream>,
     batch: &mut Batch,
     stats: &EngineStats,
-) -> Option<(usize, SessionEvent)> {
+) -> Option<(usize, Option<SessionEvent>)> {
     let refuse = |why| {
         stats.refuse(why);
         None
@@ -447,7 +457,7 @@ fn dispatch(
         };
         let session = &mut sessions.get_mut(key)?.session;
         return match session.on_check(now, origin.from, origin.at, check, batch) {
-            Ok(event) => event.map(|e| (key, e)),
+            Ok(event) => Some((key, event)),
             Err(_) => refuse(Refused::Check),
         };
     }
@@ -458,7 +468,7 @@ fn dispatch(
     let s = sessions.get_mut(key)?;
     let cache = &streams.get(&s.stream)?.cache;
     match s.session.on_datagram(now, datagram, cache, batch) {
-        Ok(event) => event.map(|e| (key, e)),
+        Ok(event) => Some((key, event)),
         Err(why) => refuse(why),
     }
 }
