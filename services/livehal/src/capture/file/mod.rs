@@ -2,6 +2,7 @@
 //!
 //! The reader is chosen by what the file contains, not by its name.
 
+mod media;
 mod y4m;
 
 #[cfg(feature = "fuzzing")]
@@ -47,8 +48,8 @@ pub(crate) struct Shot {
     pub(crate) at: Duration,
     /// Until when, from the file's first picture: the next pass begins at the end of the last.
     pub(crate) until: Duration,
-    /// Its pixels.
-    pub(crate) picture: Arc<dyn Picture>,
+    /// Its pixels; `None` if they are damaged.
+    pub(crate) picture: Option<Arc<dyn Picture>>,
 }
 
 /// Opens `params.path`.
@@ -60,12 +61,7 @@ pub(crate) fn open(params: &CaptureParams) -> Result<Box<dyn CaptureBackend>, Ba
     let (file, kind) = identify(path)?;
     let footage: Box<dyn Footage> = match kind {
         Kind::Y4m => Box::new(y4m::Y4m::open(file, path)?),
-        Kind::Media => {
-            return Err(refused(
-                path,
-                "MP4 and WebM files are not supported by this version; convert it to Y4M",
-            ));
-        }
+        Kind::Media => Box::new(media::Media::open(path)?),
     };
     as_asked(params, path, &footage.format())?;
     Ok(Box::new(FileCapture::new(footage)))
@@ -76,7 +72,7 @@ pub(crate) fn open(params: &CaptureParams) -> Result<Box<dyn CaptureBackend>, Ba
 enum Kind {
     /// YUV4MPEG2.
     Y4m,
-    /// ISO base media (MP4, MOV) or Matroska (WebM).
+    /// ISO base media (MP4, MOV) or Matroska (MKV, WebM): FFmpeg's libraries read it.
     Media,
 }
 
@@ -107,9 +103,12 @@ fn identify(path: &Path) -> Result<(File, Kind), BackendError> {
 }
 
 fn kind_of(head: &[u8]) -> Option<Kind> {
+    const MATROSKA: &[u8] = &[0x1A, 0x45, 0xDF, 0xA3];
+    // The first box of a file; old QuickTime files begin with another than ftyp.
+    const BOXES: [&[u8]; 5] = [b"ftyp", b"moov", b"mdat", b"wide", b"free"];
     if head.starts_with(y4m::MAGIC) {
         Some(Kind::Y4m)
-    } else if head.get(4..8) == Some(b"ftyp") || head.starts_with(&[0x1A, 0x45, 0xDF, 0xA3]) {
+    } else if head.starts_with(MATROSKA) || head.get(4..8).is_some_and(|b| BOXES.contains(&b)) {
         Some(Kind::Media)
     } else {
         None
@@ -195,10 +194,10 @@ impl CaptureBackend for FileCapture {
             self.pass = self.pass.after(late);
         }
         self.end = shot.until;
-        Ok(Captured::Frame(RawFrame {
-            captured,
-            picture: shot.picture,
-        }))
+        Ok(match shot.picture {
+            Some(picture) => Captured::Frame(RawFrame { captured, picture }),
+            None => Captured::Damaged,
+        })
     }
 }
 

@@ -122,7 +122,7 @@ impl<R: Read + Seek> Footage for Y4m<R> {
         Ok(Some(Shot {
             at,
             until: self.header.time_of(self.pictures),
-            picture: Arc::new(picture),
+            picture: Some(Arc::new(picture)),
         }))
     }
 

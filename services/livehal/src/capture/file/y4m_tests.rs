@@ -22,7 +22,7 @@ fn open(bytes: Vec<u8>) -> Result<Y4m<Cursor<Vec<u8>>>, BackendError> {
 fn pictures(footage: &mut dyn Footage) -> Result<Vec<(u8, Duration)>, BackendError> {
     let mut all = Vec::new();
     while let Some(shot) = footage.next()? {
-        all.push((shot.picture.plane(0).unwrap().data[0], shot.at));
+        all.push((shot.picture.unwrap().plane(0).unwrap().data[0], shot.at));
     }
     Ok(all)
 }
