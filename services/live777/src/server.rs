@@ -57,6 +57,8 @@ pub struct Server {
     listener: TcpListener,
     tls: Option<Arc<Acceptor>>,
     room: Arc<Semaphore>,
+    /// There was none for the last connection, and the log says so.
+    full: bool,
     limits: Limits,
 }
 
@@ -73,6 +75,7 @@ impl Server {
             listener,
             tls: tls.map(Arc::new),
             room: Arc::new(Semaphore::new(http.max_connections)),
+            full: false,
             limits,
         })
     }
@@ -91,7 +94,7 @@ impl Server {
     }
 
     /// Serves until `stop`; then lets requests under way end and returns.
-    pub async fn run(self, router: Router, stop: CancellationToken) {
+    pub async fn run(mut self, router: Router, stop: CancellationToken) {
         let connections = TaskTracker::new();
         while let Some((tcp, permit)) = self.accept(&stop).await {
             let connection = Connection {
@@ -108,10 +111,12 @@ impl Server {
     }
 
     /// The next connection, when there is room for it; nothing after `stop`.
-    async fn accept(&self, stop: &CancellationToken) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    async fn accept(
+        &mut self,
+        stop: &CancellationToken,
+    ) -> Option<(TcpStream, OwnedSemaphorePermit)> {
         let next = async {
-            // The semaphore is never closed.
-            let permit = Arc::clone(&self.room).acquire_owned().await.ok()?;
+            let permit = self.place().await?;
             loop {
                 match self.listener.accept().await {
                     Ok((tcp, _)) => return Some((tcp, permit)),
@@ -126,6 +131,20 @@ impl Server {
             () = stop.cancelled() => None,
             next = next => next,
         }
+    }
+
+    /// A place among the connections, when there is one.
+    async fn place(&mut self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() {
+            self.full = false;
+            return Some(permit);
+        }
+        if !self.full {
+            self.full = true;
+            warn!("as many connections as http.max_connections allows; further ones wait");
+        }
+        // The semaphore is never closed.
+        Arc::clone(&self.room).acquire_owned().await.ok()
     }
 }
 

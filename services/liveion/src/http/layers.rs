@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::header::{
-    AUTHORIZATION, CONTENT_TYPE, ETAG, HOST, IF_MATCH, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
-    X_CONTENT_TYPE_OPTIONS,
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, HOST, IF_MATCH, LOCATION, RETRY_AFTER,
+    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
@@ -90,7 +90,7 @@ pub(crate) fn wrap(
         routes = routes.layer(from_fn_with_state(Arc::new(names), known_host));
     }
     routes
-        .layer(from_fn(endpoint_headers))
+        .layer(from_fn(common_headers))
         .layer(from_fn_with_state(app, counted))
 }
 
@@ -170,8 +170,9 @@ fn is_known(host: &str, names: &[String]) -> bool {
         || names.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
-/// `OPTIONS` on an endpoint says what it takes, even where CORS answers it (RFC 9725 section 4.2).
-async fn endpoint_headers(request: Request, next: Next) -> Response {
+/// Headers of every answer. `OPTIONS` on an endpoint says what it takes, even where CORS answers
+/// it (RFC 9725 section 4.2); nothing but the page is for a cache.
+async fn common_headers(request: Request, next: Next) -> Response {
     let path = request
         .extensions()
         .get::<MatchedPath>()
@@ -181,6 +182,9 @@ async fn endpoint_headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     if asked {
         headers.insert(ACCEPT_POST, HeaderValue::from_static(SDP));
     }

@@ -1,5 +1,7 @@
 //! The HTTP API, without a network: requests go into the router of a real `Live`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // Helpers of tests are tests.
+
 mod access;
 mod arbitrary;
 mod events;

@@ -223,3 +223,19 @@ async fn metrics_are_prometheus_text_and_count_requests() {
     unique.dedup();
     assert_eq!(unique.len(), families.len(), "a family twice: {families:?}");
 }
+
+#[tokio::test]
+async fn nothing_of_the_api_is_kept_by_a_cache() {
+    let server = open();
+    for path in [
+        "/api/streams",
+        "/api/streams/a",
+        "/healthz",
+        "/metrics",
+        "/nothing",
+    ] {
+        let (_, headers, _) = server.ask(request("GET", path, None)).await;
+        assert_eq!(headers["cache-control"], "no-store", "{path}");
+        assert_eq!(headers["x-content-type-options"], "nosniff", "{path}");
+    }
+}
