@@ -78,7 +78,8 @@ pub(crate) struct Dtls {
 
 /// ICE may move a session to another address; the association does not care, so it is kept under
 /// one name for all of them.
-const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1);
+pub(super) const PEER: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1);
 
 impl Dtls {
     /// Waits for a ClientHello from the owner of `expected`.

@@ -35,3 +35,6 @@ pub(crate) use session::{Refused, Role, Session, SessionEvent};
 pub(crate) use stun::Check;
 pub(crate) use transport::{Transport, new_credentials, random_text};
 pub(crate) use viewer::{Viewer, ViewerParams};
+
+#[cfg(test)]
+mod tests;

@@ -184,19 +184,17 @@ impl RtpSender {
         (i < self.sent.get(slot)?.frame.packets()).then_some((slot, i))
     }
 
+    /// Fills the budget at the rate that was sent lately, up to what [`HISTORY`] holds.
     fn refill(&mut self, now: Instant) {
         let elapsed = self
             .budget_at
-            .map_or(Duration::from_secs(1), |t| now.saturating_duration_since(t));
-        if elapsed < Duration::from_millis(100) {
-            return;
-        }
-        let floor = (RESEND_FLOOR as f64 * elapsed.as_secs_f64().min(1.0)) as usize;
-        let cap = RESEND_FLOOR.max(self.recent_bytes / RESEND_SHARE);
-        self.resend_budget =
-            (self.resend_budget + floor + self.recent_bytes / RESEND_SHARE).min(cap.max(floor));
-        self.recent_bytes = 0;
+            .map_or(Duration::ZERO, |t| now.saturating_duration_since(t));
         self.budget_at = Some(now);
+        let floor = RESEND_FLOOR as f64 * elapsed.as_secs_f64().min(1.0);
+        let share = std::mem::take(&mut self.recent_bytes) / RESEND_SHARE;
+        let history: usize = self.sent.iter().map(|s| s.frame.bytes()).sum();
+        let most = RESEND_FLOOR.max(history / RESEND_SHARE);
+        self.resend_budget = (self.resend_budget + floor as usize + share).min(most);
     }
 }
 
