@@ -20,8 +20,10 @@ use rtc_rtcp::transport_feedbacks::transport_layer_nack::{
 /// What one RTCP packet says, as far as it is used here.
 #[derive(Debug)]
 pub(crate) enum Feedback {
-    /// PLI or FIR for this source.
+    /// PLI for this source.
     KeyFrame(u32),
+    /// FIR for this source, with its sequence number: a repetition is the same request.
+    Fir(u32, u8),
     /// Sequence numbers missing from this source.
     Nack(u32, Vec<u16>),
     /// Transport-wide feedback.
@@ -55,7 +57,8 @@ pub(crate) fn parse(mut compound: &[u8]) -> Result<Vec<Feedback>, String> {
         } else if let Some(p) = any.downcast_ref::<PictureLossIndication>() {
             out.push(Feedback::KeyFrame(p.media_ssrc));
         } else if let Some(p) = any.downcast_ref::<FullIntraRequest>() {
-            out.extend(p.fir.iter().map(|e| Feedback::KeyFrame(e.ssrc)));
+            let entries = p.fir.iter();
+            out.extend(entries.map(|e| Feedback::Fir(e.ssrc, e.sequence_number)));
         } else if let Some(p) = any.downcast_ref::<TransportLayerNack>() {
             let lost = p.nacks.iter().flat_map(|n| n.packet_list()).collect();
             out.push(Feedback::Nack(p.media_ssrc, lost));

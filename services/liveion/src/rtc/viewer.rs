@@ -57,6 +57,8 @@ pub(crate) struct Viewer {
     loss: f64,
     /// Key-frame requests received.
     pub keyframe_requests: u64,
+    /// Sequence number of the last FIR.
+    last_fir: Option<u8>,
 }
 
 /// What feedback asks of the stream.
@@ -107,6 +109,7 @@ impl Viewer {
             report_due: None,
             loss: 0.0,
             keyframe_requests: 0,
+            last_fir: None,
         }
     }
 
@@ -252,6 +255,11 @@ impl Viewer {
                     self.keyframe_requests += 1;
                     wish.keyframe = true;
                 }
+                // RFC 5104 section 4.3.1.2: repeated until the picture comes.
+                Feedback::Fir(s, n) if s == ssrc && self.last_fir.replace(n) != Some(n) => {
+                    self.keyframe_requests += 1;
+                    wish.keyframe = true;
+                }
                 Feedback::Nack(s, lost) if s == ssrc => {
                     for sequence in lost {
                         with_outlet(&mut self.congestion, transport, batch, |io| {
@@ -270,6 +278,7 @@ impl Viewer {
                 Feedback::Reception(report) if report.ssrc == ssrc => self.on_reception(&report),
                 Feedback::Bye => wish.bye = true,
                 Feedback::KeyFrame(_)
+                | Feedback::Fir(..)
                 | Feedback::Nack(..)
                 | Feedback::Reception(_)
                 | Feedback::Sender(_) => {}
