@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 use zbus::Connection;
 use zbus::connection::Builder;
+use zbus::fdo::RequestNameFlags;
 
 /// The name on the bus.
 pub const NAME: &str = "org.livehal.Capture1";
@@ -130,21 +131,23 @@ async fn session(live: &Live, bus: Bus, stop: &CancellationToken) -> zbus::Resul
         Bus::System => Builder::system(),
         Bus::Session => Builder::session(),
     };
-    let builder = builder.method_timeout(PATIENCE);
+    let builder = tree::roots(builder.method_timeout(PATIENCE), live);
     let connection = timeout(PATIENCE, builder.build())
         .await
         .map_err(|_| zbus::Error::Failure("the bus does not answer".into()))??;
     let mut tree = tree::Tree::new(&connection, live).await?;
     // Not before the objects are there: who sees the name may call.
-    connection.request_name(NAME).await?;
+    // Not by zbus's default flags, which would take the name from another server, or lose it to one.
+    let flags = RequestNameFlags::DO_NOT_QUEUE;
+    connection.request_name_with_flags(NAME, flags).await?;
     info!(%bus, "on the {bus} bus as {NAME}");
     tokio::select! {
-        () = stop.cancelled() => {
-            leave(connection).await;
-            Ok(())
-        }
-        result = tree.keep() => result,
+        () = stop.cancelled() => {}
+        result = tree.keep() => return result,
     }
+    drop(tree);
+    leave(connection).await;
+    Ok(())
 }
 
 async fn leave(connection: Connection) {

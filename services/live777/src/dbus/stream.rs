@@ -87,9 +87,9 @@ impl StreamObject {
 
     #[zbus(property)]
     fn set_bitrate_bps(&self, bps: u32) -> Result<(), Error> {
-        self.stream.set_bitrate(bps)?;
         // The change is signalled with the answer: not once more when the stream tells of it.
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        self.stream.set_bitrate(bps)?;
         shown.bitrate_bps = self.now().bitrate_bps;
         Ok(())
     }

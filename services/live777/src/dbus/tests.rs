@@ -482,7 +482,7 @@ async fn figures_are_those_the_contract_lists() {
     until(&client, "cam", "running").await;
     let cam = stream_proxy(&client, "cam").await;
     cam.call::<_, _, ()>("RequestKeyframe", &()).await.unwrap();
-    let stats: HashMap<String, OwnedVariant> = cam.call("GetStats", &()).await.unwrap();
+    let stats = with_frames(&cam).await;
 
     let listed = documented_figures();
     for (key, value) in &stats {
@@ -505,6 +505,20 @@ async fn figures_are_those_the_contract_lists() {
         "{frames} {keyframes}"
     );
     live.shutdown().await;
+}
+
+/// Figures of a stream that has brought a frame.
+async fn with_frames(stream: &Proxy<'_>) -> HashMap<String, OwnedVariant> {
+    let flowing = async {
+        loop {
+            let stats: HashMap<String, OwnedVariant> = stream.call("GetStats", &()).await.unwrap();
+            if u64::try_from(stats["Frames"].clone()).unwrap() > 0 {
+                return stats;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(LIMIT, flowing).await.unwrap()
 }
 
 /// Name and type of each figure in the comment on GetStats.

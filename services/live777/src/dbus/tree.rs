@@ -10,6 +10,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{MissedTickBehavior, interval};
 use zbus::Connection;
+use zbus::connection::Builder;
 use zbus::object_server::SignalEmitter;
 
 use super::manager::Manager;
@@ -35,20 +36,24 @@ struct Object {
     emitter: SignalEmitter<'static>,
 }
 
+/// Has the connection come up with the objects that are always there.
+///
+/// Not put there afterwards: zbus would begin to listen for calls at an unknown moment then.
+pub(crate) fn roots<'a>(builder: Builder<'a>, live: &Live) -> Builder<'a> {
+    let manager = Manager { live: live.clone() };
+    builder
+        .serve_at("/", zbus::fdo::ObjectManager)
+        .serve_at(path::ROOT, manager)
+}
+
 impl Tree {
-    /// Puts an object for everything that is there now.
+    /// Adds an object for every stream to a connection that has the [`roots`].
     pub(crate) async fn new(connection: &Connection, live: &Live) -> zbus::Result<Self> {
-        // Listening begins before looking: what happens in between is not lost.
-        let events = live.events();
-        let server = connection.object_server();
-        server.at("/", zbus::fdo::ObjectManager).await?;
-        server
-            .at(path::ROOT, Manager { live: live.clone() })
-            .await?;
         let mut tree = Self {
             connection: connection.clone(),
             live: live.clone(),
-            events,
+            // Listening begins before looking: what happens in between is not lost.
+            events: live.events(),
             objects: HashMap::new(),
         };
         tree.sync().await?;
@@ -150,12 +155,7 @@ impl Tree {
         let Some(object) = self.objects.get(name) else {
             return Ok(());
         };
-        let mut now = Shown::of(object.stream.info());
-        if let Some((state, reason)) = state.map(words) {
-            now.state = state;
-            now.reason = reason.to_owned();
-        }
-        let before = object.exchange(now.clone());
+        let (before, now) = object.look(state);
         let changed = now.since(&before);
         if changed.is_empty() {
             return Ok(());
@@ -175,9 +175,15 @@ impl Tree {
 }
 
 impl Object {
-    /// Puts `now` in the place of what was shown before.
-    fn exchange(&self, now: Shown) -> Shown {
+    /// What was shown before, and what is shown from now on.
+    fn look(&self, state: Option<&PipelineState>) -> (Shown, Shown) {
+        // Held while looking, so that nobody shows something newer in between.
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut shown, now)
+        let mut now = Shown::of(self.stream.info());
+        if let Some((state, reason)) = state.map(words) {
+            now.state = state;
+            now.reason = reason.to_owned();
+        }
+        (std::mem::replace(&mut shown, now.clone()), now)
     }
 }

@@ -91,6 +91,8 @@ impl Bus {
             .arg(format!("--config-file={}", self.config().display()))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
+            // It tells of every refusal.
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         self.child = Some(child);

@@ -1,7 +1,7 @@
 //! The binary under test.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -104,7 +104,7 @@ impl Drop for Server {
 fn collect(mut from: impl std::io::Read + Send + 'static, to: Arc<Mutex<String>>) {
     std::thread::spawn(move || {
         let mut chunk = [0; 4096];
-        while let Ok(n @ 1..) = from.by_ref().read(&mut chunk) {
+        while let Ok(n @ 1..) = from.read(&mut chunk) {
             to.lock()
                 .unwrap()
                 .push_str(&String::from_utf8_lossy(&chunk[..n]));
