@@ -385,7 +385,7 @@ fn without_the_libraries_the_file_and_what_to_install_are_named() {
     // In a process of its own: the variable is the whole process's.
     let dir = tempfile::tempdir().unwrap();
     let name = std::thread::current().name().unwrap().to_owned();
-    let status = Command::new(std::env::current_exe().unwrap())
+    let status = Command::new(std::env::args_os().next().unwrap())
         .args(["--exact", &name])
         .env("LIVEHAL_FFMPEG_DIR", dir.path())
         .env(EMPTY, "1")
