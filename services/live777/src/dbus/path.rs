@@ -27,5 +27,5 @@ pub(crate) fn of_stream(name: &str) -> zbus::Result<OwnedObjectPath> {
             let _ = write!(path, "_{byte:02x}");
         }
     }
-    Ok(OwnedObjectPath::try_from(path)?)
+    OwnedObjectPath::try_from(path)
 }

@@ -1,25 +1,22 @@
 //! The unit and its companions, checked by systemd's own tools.
 
-#![cfg(target_os = "linux")]
-
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use tempfile::TempDir;
+
+use crate::server::{Server, root};
+use crate::skip;
 
 /// Exposure by `systemd-analyze security`, in tenths, that the unit may have at most. 0 is a
 /// service that can do nothing, 100 one without any protection.
 const EXPOSURE: &str = "16";
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
 /// The unit with the binary of this build, where it can be checked without being installed.
 fn unit(directory: &TempDir) -> PathBuf {
     let shipped = fs::read_to_string(root().join("systemd/live777.service")).unwrap();
-    let unit = shipped.replace("/usr/bin/live777", env!("CARGO_BIN_EXE_live777"));
+    let unit = shipped.replace("/usr/bin/live777", Server::binary());
     assert_ne!(unit, shipped, "the unit starts something else");
     let path = directory.path().join("live777.service");
     fs::write(&path, unit).unwrap();
@@ -100,16 +97,5 @@ fn a_call_on_the_bus_starts_the_unit() {
     assert!(
         unit.lines().any(|line| line == format!("Alias={started}")),
         "{started}"
-    );
-}
-
-/// Not `println!`: what a passing test prints is not seen.
-fn skip(test: &str, why: &str) {
-    use std::io::Write as _;
-    writeln!(std::io::stderr(), "SKIPPED: {test}: {why}").unwrap();
-    assert_ne!(
-        std::env::var("REQUIRE_ALL").as_deref(),
-        Ok("1"),
-        "{test}: {why}"
     );
 }

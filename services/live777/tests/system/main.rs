@@ -1,12 +1,15 @@
-//! The real binary on real buses.
+//! The real binary on real buses, and its unit under systemd's own tools.
 
 #![cfg(target_os = "linux")]
+// Clippy takes only test functions for tests, not what they share.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod bus;
 mod docs;
 mod loss;
 mod policy;
 mod server;
+mod unit;
 
 use std::time::{Duration, Instant};
 
@@ -35,10 +38,11 @@ fn installed(program: &str, package: &str, test: &str) -> bool {
     there
 }
 
-/// Not `println!`: what a passing test prints is not seen.
+/// Not by `eprintln!`: what a passing test prints is not seen.
 fn skip(test: &str, why: &str) {
     use std::io::Write as _;
-    writeln!(std::io::stderr(), "SKIPPED: {test}: {why}").unwrap();
+    let mut seen = std::io::stderr();
+    writeln!(seen, "SKIPPED: {test}: {why}").unwrap();
     assert_ne!(
         std::env::var("REQUIRE_ALL").as_deref(),
         Ok("1"),

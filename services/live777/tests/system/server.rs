@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -30,7 +31,7 @@ impl Server {
         let shipped = fs::read_to_string(root().join("conf/live777.toml")).unwrap();
         let config = directory.path().join("live777.toml");
         fs::write(&config, shipped.replace("127.0.0.1:7777", "127.0.0.1:0")).unwrap();
-        let readable = fs::Permissions::from(std::os::unix::fs::PermissionsExt::from_mode(0o755));
+        let readable = fs::Permissions::from_mode(0o755);
         fs::set_permissions(directory.path(), readable).unwrap();
         let mut child = command
             .arg("--config")
