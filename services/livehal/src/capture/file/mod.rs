@@ -64,7 +64,7 @@ pub(crate) fn open(params: &CaptureParams) -> Result<Box<dyn CaptureBackend>, Ba
         Kind::Media => Box::new(media::Media::open(path)?),
     };
     as_asked(params, path, &footage.format())?;
-    Ok(Box::new(FileCapture::new(footage)))
+    Ok(Box::new(FileCapture::new(footage, path)))
 }
 
 /// Kinds of files.
@@ -149,6 +149,8 @@ fn refused(path: &Path, reason: &str) -> BackendError {
 /// Plays [`Footage`] for ever.
 pub(crate) struct FileCapture {
     footage: Box<dyn Footage>,
+    /// For messages.
+    name: String,
     /// When the present pass over the file began.
     pass: CaptureTime,
     /// End of the last picture of this pass.
@@ -157,9 +159,10 @@ pub(crate) struct FileCapture {
 
 impl FileCapture {
     /// Starts playing now.
-    pub(crate) fn new(footage: Box<dyn Footage>) -> Self {
+    pub(crate) fn new(footage: Box<dyn Footage>, path: &Path) -> Self {
         Self {
             footage,
+            name: path.display().to_string(),
             pass: CaptureTime::now(),
             end: Duration::ZERO,
         }
@@ -171,9 +174,9 @@ impl FileCapture {
         }
         self.footage.rewind()?;
         self.pass = self.pass.after(std::mem::take(&mut self.end));
-        self.footage
-            .next()?
-            .ok_or_else(|| BackendError::passing("the footage holds no picture any more"))
+        self.footage.next()?.ok_or_else(|| {
+            BackendError::passing(format!("{}: holds no picture any more", self.name))
+        })
     }
 }
 
