@@ -69,7 +69,16 @@ fn text() -> Box<dyn Layer<Registry> + Send + Sync> {
 
 #[cfg(target_os = "linux")]
 fn journal() -> io::Result<Box<dyn Layer<Registry> + Send + Sync>> {
+    use tracing_journald::{Priority, PriorityMappings};
+    let priorities = PriorityMappings {
+        error: Priority::Error,
+        warn: Priority::Warning,
+        info: Priority::Informational,
+        debug: Priority::Debug,
+        trace: Priority::Debug,
+    };
     Ok(tracing_journald::layer()?
+        .with_priority_mappings(priorities)
         .with_field_prefix(None)
         .with_syslog_identifier("live777".to_owned())
         .boxed())

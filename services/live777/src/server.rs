@@ -10,7 +10,7 @@ use hyper::rt::{Read, Write};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
@@ -177,7 +177,7 @@ impl Connection {
     fn prepare(&self, tcp: &TcpStream) -> io::Result<()> {
         tcp.set_nodelay(true)?;
         #[cfg(target_os = "linux")]
-        SockRef::from(tcp).set_tcp_user_timeout(Some(self.limits.unacknowledged))?;
+        socket2::SockRef::from(tcp).set_tcp_user_timeout(Some(self.limits.unacknowledged))?;
         Ok(())
     }
 

@@ -1,8 +1,8 @@
 //! The configuration: one TOML file, one small type a table.
 //!
 //! A key is honoured or refused with its full path, its line, its value and what is allowed; all
-//! faults at once. First the document is read into the types ([`document`]), then what types
-//! cannot say is checked ([`check`]), and only a file without any fault makes a [`Config`].
+//! faults at once. First the document is read into the types (`document`), then what types
+//! cannot say is checked (`check`), and only a file without any fault makes a [`Config`].
 
 mod auth;
 mod check;

@@ -123,6 +123,7 @@ fn a_port_in_use_is_named_with_its_key() {
 }
 
 #[test]
+#[cfg(feature = "source")]
 fn a_backend_that_is_not_in_this_build_is_refused_by_its_path() {
     if cfg!(feature = "encoder-rdk") {
         return;

@@ -85,6 +85,7 @@ pub(crate) async fn start(
 ) -> Result<StatusCode, Problem> {
     caller.admin()?;
     find(&app, &name)?.start()?;
+    tracing::info!(stream = name, token = caller.name(), "started by request");
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -96,6 +97,7 @@ pub(crate) async fn stop(
 ) -> Result<StatusCode, Problem> {
     caller.admin()?;
     find(&app, &name)?.stop()?;
+    tracing::info!(stream = name, token = caller.name(), "stopped by request");
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -108,6 +110,8 @@ pub(crate) async fn bitrate(
 ) -> Result<StatusCode, Problem> {
     caller.admin()?;
     find(&app, &name)?.set_bitrate(body.bps)?;
+    let (token, bps) = (caller.name(), body.bps);
+    tracing::info!(stream = name, token, bps, "bit rate set by request");
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -237,5 +237,9 @@ async fn nothing_of_the_api_is_kept_by_a_cache() {
         let (_, headers, _) = server.ask(request("GET", path, None)).await;
         assert_eq!(headers["cache-control"], "no-store", "{path}");
         assert_eq!(headers["x-content-type-options"], "nosniff", "{path}");
+        assert_eq!(
+            headers["cross-origin-resource-policy"], "same-origin",
+            "{path}"
+        );
     }
 }
