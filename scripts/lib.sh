@@ -22,8 +22,9 @@ apt_need() {
         fi
     done
     ((${#missing[@]})) || return 0
-    local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends
-        "${missing[@]}")
+    # Another apt may be at work: wait for it rather than fail.
+    local install=(env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y
+        --no-install-recommends "${missing[@]}")
     if ((EUID == 0)); then
         say "installing ${missing[*]}"
         apt-get update -q >&2 && "${install[@]}" >&2 || return 1
