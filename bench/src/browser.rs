@@ -81,13 +81,14 @@ fn latency(frame: &Value, key: &str) -> Option<f64> {
     })
 }
 
-/// (seconds, frames) from capture to packet so far, by the server's count.
+/// (seconds, frames) the encoder worked so far, by the server's count.
 fn encode_time(server: &Server) -> Result<(f64, f64)> {
     let metrics = server.metrics()?;
     let of = |suffix: &str| {
+        let name = format!("livehal_stage_latency_seconds{suffix}");
         metrics
-            .sum(&format!("live777_encode_seconds{suffix}"), &[])
-            .with_context(|| format!("no live777_encode_seconds{suffix}"))
+            .sum(&name, &[("stage", "encode")])
+            .with_context(|| format!("no {name} of stage encode in /metrics"))
     };
     Ok((of("_sum")?, of("_count")?))
 }

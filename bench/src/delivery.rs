@@ -14,7 +14,7 @@ const VIEWERS: usize = 10;
 const LENGTH: Duration = Duration::from_secs(20);
 const LIMIT: Duration = Duration::from_secs(10);
 /// The server's own histogram of it.
-const METRIC: &str = "live777_delivery_seconds";
+const METRIC: &str = "livehal_stage_latency_seconds";
 
 pub fn run(report: &mut Report) -> Result<()> {
     let stream = Stream {
@@ -39,7 +39,7 @@ pub fn run(report: &mut Report) -> Result<()> {
     let own = |server: &Server| -> Result<_> {
         server
             .metrics()?
-            .histogram(METRIC, &[])
+            .histogram(METRIC, &[("stage", "encode_to_sent")])
             .with_context(|| format!("no {METRIC} in /metrics"))
     };
     let before = own(&server)?;

@@ -52,11 +52,11 @@ async def play(url: str, frames: int, limit: float, token: str | None) -> dict:
     reports = (await pc.getStats()).values()
     inbound = [r for r in reports if r.type == "inbound-rtp"]
     result["packets_lost"] = sum(r.packetsLost for r in inbound)
-    await pc.close()
     request = urllib.request.Request(session, method="DELETE")
     if token:
         request.add_header("Authorization", f"Bearer {token}")
-    urllib.request.urlopen(request, timeout=10).close()
+    await asyncio.to_thread(lambda: urllib.request.urlopen(request, timeout=10).close())
+    await pc.close()
     return result
 
 

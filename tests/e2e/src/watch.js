@@ -1,4 +1,5 @@
-// Watches the page's <video>: one record a presented frame in window.__frames.
+// Watches the page's <video>: one record a presented frame in window.__frames, and the strip of
+// every decoded frame in window.__decoded.
 (() => {
   const COLUMNS = 32, ROWS = 3;
 
@@ -16,6 +17,28 @@
     return crc;
   };
 
+  const parse = (bytes) => {
+    if (bytes[0] !== 0xa5) return null;
+    if (crc16(bytes.subarray(0, 10)) !== (bytes[10] << 8 | bytes[11])) return null;
+    const view = new DataView(bytes.buffer);
+    return { frame: view.getUint32(1), wall: bytes[5] * 2 ** 32 + view.getUint32(6) };
+  };
+
+  // `at(x, y)` is a pixel's brightness, `threshold` lies between black and white.
+  const readCells = (size, at, threshold) => {
+    const bytes = new Uint8Array(12);
+    for (let bit = 0; bit < COLUMNS * ROWS; bit++) {
+      const x0 = (bit % COLUMNS) * size + size / 4;
+      const y0 = Math.floor(bit / COLUMNS) * size + size / 4;
+      let sum = 0;
+      for (let y = y0; y < y0 + size / 2; y++) {
+        for (let x = x0; x < x0 + size / 2; x++) sum += at(x, y);
+      }
+      if (sum / (size * size / 4) > threshold) bytes[bit >> 3] |= 0x80 >> (bit & 7);
+    }
+    return parse(bytes);
+  };
+
   const canvas = document.createElement('canvas');
   const context = canvas.getContext('2d', { willReadFrequently: true });
 
@@ -27,21 +50,28 @@
     canvas.height = height;
     context.drawImage(video, 0, 0, width, height, 0, 0, width, height);
     const { data } = context.getImageData(0, 0, width, height);
-    const bytes = new Uint8Array(12);
-    for (let bit = 0; bit < COLUMNS * ROWS; bit++) {
-      const x0 = (bit % COLUMNS) * size + size / 4;
-      const y0 = Math.floor(bit / COLUMNS) * size + size / 4;
-      let sum = 0;
-      for (let y = y0; y < y0 + size / 2; y++) {
-        for (let x = x0; x < x0 + size / 2; x++) sum += data[(y * width + x) * 4 + 1];
-      }
-      // Full-range green of video black and white: the middle is 128.
-      if (sum / (size * size / 4) > 128) bytes[bit >> 3] |= 0x80 >> (bit & 7);
+    // Green of full range: black is 0, white 255.
+    return readCells(size, (x, y) => data[(y * width + x) * 4 + 1], 128);
+  };
+
+  // Every decoded frame, whether the compositor shows it or not.
+  const watchDecoder = async (track) => {
+    window.__decoded = [];
+    const processor = new MediaStreamTrackProcessor({ track, maxBufferSize: 120 });
+    const reader = processor.readable.getReader();
+    for (;;) {
+      const { value: frame, done } = await reader.read();
+      if (done) return;
+      const size = cellSize(frame.codedWidth);
+      const rect = size
+        ? { x: 0, y: 0, width: COLUMNS * size, height: ROWS * size }
+        : { x: 0, y: 0, width: 64, height: 32 };
+      const pixels = new Uint8Array(frame.allocationSize({ rect }));
+      const [luma] = await frame.copyTo(pixels, { rect });
+      const at = (x, y) => pixels[luma.offset + y * luma.stride + x];
+      window.__decoded.push(size ? readCells(size, at, 126) : null);
+      frame.close();
     }
-    if (bytes[0] !== 0xa5) return null;
-    if (crc16(bytes.subarray(0, 10)) !== (bytes[10] << 8 | bytes[11])) return null;
-    const view = new DataView(bytes.buffer);
-    return { frame: view.getUint32(1), wall: bytes[5] * 2 ** 32 + view.getUint32(6) };
   };
 
   const fnv = (video) => {
@@ -76,6 +106,8 @@
       video.requestVideoFrameCallback(step);
     };
     video.requestVideoFrameCallback(step);
+    const [track] = video.srcObject.getVideoTracks();
+    watchDecoder(track).catch((error) => console.error('decoder watch', String(error)));
   };
 
   const playing = [...document.querySelectorAll('video')].find((v) => v.videoWidth > 0);

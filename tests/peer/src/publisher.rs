@@ -18,7 +18,7 @@ use crate::feedback;
 use crate::http::{Client, Resource};
 use crate::receiver::ns_to_ntp;
 use crate::sdp::{Answer, Direction, Offer};
-use crate::session::{Event, Identity, Protection, Session};
+use crate::session::{Event, Identity, Oddities, Protection, Session};
 use crate::swarm::{Handle, Role};
 use crate::wall_ns;
 
@@ -52,12 +52,21 @@ pub struct PublisherShared {
     pub packets: AtomicU64,
     key_wanted: AtomicBool,
     failed: Mutex<Option<String>>,
+    oddities: Mutex<Oddities>,
 }
 
 impl PublisherShared {
     /// Takes the request for a key frame, if there is one.
     pub fn take_key_wanted(&self) -> bool {
         self.key_wanted.swap(false, Ordering::Relaxed)
+    }
+
+    /// Things that should not happen.
+    pub fn oddities(&self) -> Oddities {
+        self.oddities
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Why the publisher gave up, if it did.
@@ -384,6 +393,11 @@ impl Role for PublisherRole {
 
     fn tick(&mut self, now: Instant, session: &mut Session) -> Result<()> {
         self.resend(session);
+        self.shared
+            .oddities
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone_from(&session.oddities);
         if now >= self.next_report {
             self.next_report = now + REPORT;
             if let Some(report) = self.report()? {

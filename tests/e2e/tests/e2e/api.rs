@@ -148,18 +148,26 @@ fn metrics_count_what_happened() {
     viewer.wait("60 frames", LIMIT, |s| s.frames >= 60).unwrap();
     let metrics = server.metrics().unwrap();
     let of_cam = [("stream", "cam")];
-    let find = |part: &str| -> String {
-        let names = metrics.names();
-        names
-            .iter()
-            .find(|n| n.contains(part))
-            .unwrap_or_else(|| panic!("a metric about {part} in {names:?}"))
-            .to_string()
+    let value = |name: &str| {
+        metrics
+            .sum(name, &of_cam)
+            .unwrap_or_else(|| panic!("{name} in {:?}", metrics.names()))
     };
-    assert!(metrics.sum(&find("frames_captured"), &of_cam).unwrap() >= 60.0);
-    assert_eq!(metrics.sum(&find("viewers"), &of_cam), Some(1.0));
-    for part in ["dropped", "keyframe_requests", "bytes", "encode"] {
-        find(part);
+    assert!(value("livehal_stream_frames_total") >= 60.0);
+    assert!(value("livehal_stream_bytes_total") > 10_000.0);
+    assert_eq!(value("livehal_stream_viewers"), 1.0);
+    assert_eq!(value("livehal_stream_up"), 1.0);
+    value("livehal_stream_drops_total");
+    value("livehal_stream_keyframe_requests_total");
+    for stage in [
+        "capture_to_encode",
+        "encode",
+        "encode_to_sent",
+        "capture_to_sent",
+    ] {
+        let labels = [("stream", "cam"), ("stage", stage)];
+        let histogram = metrics.histogram("livehal_stage_latency_seconds", &labels);
+        assert!(histogram.unwrap().count() >= 50.0, "{stage}");
     }
 }
 

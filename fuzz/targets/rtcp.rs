@@ -1,0 +1,4 @@
+//! Decrypted RTCP.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| liveion::fuzzing::rtcp(data));

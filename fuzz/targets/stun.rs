@@ -1,0 +1,4 @@
+//! Connectivity checks.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| liveion::fuzzing::stun(data));
