@@ -126,7 +126,7 @@ fn systemd_hears_of_start_reload_and_end() {
 
 #[test]
 #[cfg(feature = "encoder-software")]
-fn the_watchdog_is_fed_while_frames_flow_and_only_then() {
+fn the_watchdog_is_fed_while_frames_flow() {
     let config = file(&format!("{QUIET}{DEMO}"));
     let directory = config.directory.path();
     let systemd = Systemd::listen(directory);
