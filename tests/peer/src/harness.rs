@@ -89,12 +89,35 @@ pub fn free_port() -> Result<u16> {
     bail!("no port free for both TCP and UDP")
 }
 
+/// The configuration in a server's directory.
+const CONFIG: &str = "live777.toml";
+
+type Log = Arc<Mutex<VecDeque<String>>>;
+
+fn spawn(directory: &Path, log: &Log) -> Result<Child> {
+    let mut child = Command::new(binary()?)
+        .args(["--config", CONFIG])
+        .current_dir(directory)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("live777")?;
+    if let Some(out) = child.stdout.take() {
+        collect(out, Arc::clone(log));
+    }
+    if let Some(err) = child.stderr.take() {
+        collect(err, Arc::clone(log));
+    }
+    Ok(child)
+}
+
 /// Files a test gives its server, and the streams in its configuration.
 #[derive(Debug)]
 pub struct Server {
     child: Child,
     port: u16,
-    log: Arc<Mutex<VecDeque<String>>>,
+    log: Log,
     directory: TempDir,
     exited: Option<ExitStatus>,
 }
@@ -119,26 +142,10 @@ impl Server {
             "[http]\nlisten = \"127.0.0.1:{port}\"\n\n[webrtc]\nlisten = \"127.0.0.1:{port}\"\n\
              {webrtc}\n[dbus]\nbus = \"none\"\n\n{rest}\n"
         );
-        let path = directory.path().join("live777.toml");
-        std::fs::write(&path, &config)?;
-        let mut child = Command::new(binary()?)
-            .arg("--config")
-            .arg(&path)
-            .current_dir(directory.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .context("live777")?;
+        std::fs::write(directory.path().join(CONFIG), &config)?;
         let log = Arc::new(Mutex::new(VecDeque::new()));
-        if let Some(out) = child.stdout.take() {
-            collect(out, Arc::clone(&log));
-        }
-        if let Some(err) = child.stderr.take() {
-            collect(err, Arc::clone(&log));
-        }
         let mut server = Self {
-            child,
+            child: spawn(directory.path(), &log)?,
             port,
             log,
             directory,
@@ -146,6 +153,19 @@ impl Server {
         };
         server.wait_healthy()?;
         Ok(server)
+    }
+
+    /// Starts the server again after its end, with the same configuration on the same ports.
+    ///
+    /// # Errors
+    /// See [`Self::start`].
+    pub fn restart(&mut self) -> Result<()> {
+        if self.alive()? {
+            bail!("the server still runs");
+        }
+        self.child = spawn(self.directory.path(), &self.log)?;
+        self.exited = None;
+        self.wait_healthy()
     }
 
     fn wait_healthy(&mut self) -> Result<()> {
@@ -289,7 +309,7 @@ impl Drop for Server {
     }
 }
 
-fn collect(from: impl Read + Send + 'static, log: Arc<Mutex<VecDeque<String>>>) {
+fn collect(from: impl Read + Send + 'static, log: Log) {
     std::thread::spawn(move || {
         for line in BufReader::new(from).lines().map_while(Result::ok) {
             let mut lines = log.lock().unwrap_or_else(PoisonError::into_inner);

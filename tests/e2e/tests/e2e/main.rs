@@ -6,6 +6,7 @@ mod faults;
 mod feedback;
 mod interop;
 mod late_join;
+mod page;
 mod support;
 mod whep;
 mod whip;

@@ -56,6 +56,7 @@ export class FigureBoard {
     number('bitrate', bitRate(net.bitrateBps), net.bitrateBps);
     number('rtt', milliseconds(net.rttMs), net.rttMs);
     number('jitter', milliseconds(net.jitterMs), net.jitterMs);
+    number('buffer', milliseconds(net.bufferMs), net.bufferMs);
     number('decode', milliseconds(net.decodeMs), net.decodeMs);
     number('lost', count(net.lost), net.lost);
     number('dropped', count(net.dropped), net.dropped);

@@ -28,6 +28,9 @@ const stage = new Stage();
 const controls = new Controls(api, video);
 const tokenButton = /** @type {HTMLButtonElement} */ (document.getElementById('token-open'));
 
+/** Whether the chosen stream ran when the server last spoke of it. */
+let wasRunning = false;
+
 /** What the server says of the chosen stream. */
 function chosenInfo() {
   return feed.reachable ? (feed.streams.find((s) => s.name === player.stream) ?? null) : null;
@@ -90,6 +93,10 @@ video.addEventListener('resize', () => {
 feed.onchange = () => {
   const first = feed.streams.find((s) => s.state === 'running') ?? feed.streams[0];
   if (player.stream === null && first !== undefined) choose(first.name);
+  const running = chosenInfo()?.state === 'running';
+  // What was waited for has come: no reason to wait on.
+  if (running && !wasRunning && player.state === 'waiting') player.retry();
+  wasRunning = running;
   render();
 };
 document.getElementById('retry')?.addEventListener('click', () => player.retry());
@@ -98,7 +105,9 @@ tokenButton.addEventListener('click', async () => {
   feed.open();
   player.retry();
 });
-addEventListener('hashchange', () => choose(nameInAddress()));
+addEventListener('hashchange', () => {
+  if (nameInAddress() !== '') choose(nameInAddress());
+});
 addEventListener('online', () => player.retry());
 addEventListener('pagehide', () => {
   feed.close();

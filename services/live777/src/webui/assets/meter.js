@@ -13,6 +13,8 @@ import { StripReader } from './strip.js';
 
 /** Milliseconds from 1900 (NTP) to 1970 (Unix). */
 const NTP_TO_UNIX_MS = 2_208_988_800_000;
+/** A stream that begins has the frames before it to catch up with. */
+const CATCHING_UP_MS = 1000;
 /** A strip is looked for in every frame until so many in a row had none, then in one of so many. */
 const PATIENCE = 30;
 
@@ -87,7 +89,7 @@ export class FrameMeter {
     // A connection that ends, or has not begun, is shown as a black frame: that is none.
     if (this.#session?.connection.connectionState !== 'connected') return;
     this.#firstFrameMs ??= now - this.#startedAt;
-    this.#rate(data);
+    this.#rate(now, data);
     this.#byCaptureTime(data);
     this.#byStrip(data);
     this.onframe();
@@ -95,9 +97,12 @@ export class FrameMeter {
 
   /**
    * Frames are counted by the browser: this callback may miss some.
+   * @param {number} now
    * @param {VideoFrameCallbackMetadata} data
    */
-  #rate(data) {
+  #rate(now, data) {
+    // The first frames are those since the last key frame, in quick succession.
+    if (now - this.#startedAt < CATCHING_UP_MS) return;
     if (this.#shownAt === 0 || data.presentedFrames < this.#shown) {
       this.#shownAt = data.presentationTime;
       this.#shown = data.presentedFrames;

@@ -6,6 +6,7 @@
  * @property {number | null} bitrateBps Video received in bit/s, RTP headers included.
  * @property {number | null} rttMs
  * @property {number | null} jitterMs
+ * @property {number | null} bufferMs Mean time a frame waits in the jitter buffer.
  * @property {number | null} decodeMs Mean time to decode a frame.
  * @property {number | null} lost Packets, from the beginning.
  * @property {number | null} dropped Frames, from the beginning.
@@ -52,12 +53,14 @@ export class NetStats {
  * @param {any} now
  */
 function rates(before, now) {
-  if (now === null) return { bitrateBps: null, jitterMs: null, decodeMs: null, lost: null, dropped: null };
+  if (now === null) return { bitrateBps: null, jitterMs: null, bufferMs: null, decodeMs: null, lost: null, dropped: null };
   const seconds = before === null ? 0 : (now.timestamp - before.timestamp) / 1000;
   const bytes = (/** @type {any} */ e) => e.bytesReceived + (e.headerBytesReceived ?? 0);
+  const buffered = before === null ? 0 : now.jitterBufferEmittedCount - before.jitterBufferEmittedCount;
   const frames = before === null ? 0 : now.framesDecoded - before.framesDecoded;
   return {
     bitrateBps: seconds > 0 ? ((bytes(now) - bytes(before)) * 8) / seconds : null,
+    bufferMs: buffered > 0 ? ((now.jitterBufferDelay - before.jitterBufferDelay) * 1000) / buffered : null,
     decodeMs: frames > 0 ? ((now.totalDecodeTime - before.totalDecodeTime) * 1000) / frames : null,
     jitterMs: now.jitter === undefined ? null : now.jitter * 1000,
     lost: now.packetsLost ?? null,

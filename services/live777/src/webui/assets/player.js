@@ -134,16 +134,18 @@ export class Player {
     this.#set('connecting', '');
     this.onattempt();
     session.onlost = (reason) => this.#lost(reason);
-    this.#video.srcObject = session.media;
-    this.#start();
     try {
       await session.open(stream);
+      // Not before: a page with a medium that brings nothing counts as still loading.
+      if (this.#session === session) this.#show(session.media);
     } catch (error) {
       if (this.#session === session) this.#failed(error);
     }
   }
 
-  #start() {
+  /** @param {MediaStream} media */
+  #show(media) {
+    this.#video.srcObject = media;
     this.#video.play().catch((error) => {
       if (error.name === 'NotAllowedError') this.#set('halted', 'the browser plays only after a tap');
     });

@@ -13,14 +13,6 @@
  * @property {boolean} retry Whether to offer another attempt.
  */
 
-const TITLES = {
-  stopped: 'This stream is stopped',
-  starting: 'The source is starting',
-  running: '',
-  degraded: 'The source is in trouble',
-  failed: 'The source has failed',
-};
-
 /**
  * @param {Pick<Player, 'stream' | 'state' | 'reason' | 'retryInMs'>} player
  * @param {StreamInfo | null} info What the server says of the chosen stream.
@@ -36,6 +28,8 @@ export function wordsFor(player, info, declined) {
     case 'connecting':
       return words('Connecting', 'warn', '');
     case 'waiting':
+      // Where there is nothing to connect to, that is the news, not the attempts.
+      if (info !== null && info.state !== 'running' && info.state !== 'degraded') return connected('stalled', info);
       return words('Reconnecting', 'warn', waiting(player.retryInMs), sentence(reason), true);
     case 'refused':
       return words('Refused', 'bad', 'The server refused', sentence(reason), true);
@@ -53,9 +47,24 @@ export function wordsFor(player, info, declined) {
 function connected(state, info) {
   const source = info?.state ?? 'running';
   const why = sentence(info?.reason ?? '');
-  if (source === 'degraded') return words('Degraded', 'warn', state === 'playing' ? '' : TITLES.degraded, why);
-  if (source === 'running') return state === 'playing' ? words('Live', 'good', '') : words('No frames', 'warn', 'Waiting for frames');
-  return words(source === 'failed' ? 'Failed' : source === 'stopped' ? 'Stopped' : 'Starting', source === 'failed' ? 'bad' : 'off', TITLES[source], why);
+  switch (source) {
+    case 'running':
+      return state === 'playing' ? words('Live', 'good', '') : words('No frames', 'warn', 'Waiting for frames');
+    case 'degraded':
+      return words('Degraded', 'warn', state === 'playing' ? '' : 'The source is in trouble', why);
+    case 'starting':
+      return words('Starting', 'warn', 'The source is starting', why);
+    case 'failed':
+      return words('Failed', 'bad', 'The source has failed', why);
+    default:
+      return stopped(info);
+  }
+}
+
+/** @param {StreamInfo | null} info */
+function stopped(info) {
+  if (info?.source.kind !== 'whip') return words('Stopped', 'off', 'This stream is stopped');
+  return words('No publisher', 'off', 'Nobody is publishing', `The picture appears when a publisher connects to /whip/${encodeURIComponent(info.name)}.`);
 }
 
 /**

@@ -7,6 +7,7 @@
  */
 export function stateText(info) {
   const words = { stopped: 'Stopped', starting: 'Starting', running: 'Running', degraded: 'Degraded', failed: 'Failed' };
+  if (info.state === 'stopped' && info.source.kind === 'whip') return 'No publisher';
   if (info.state === 'stopped' && info.on_demand) return 'On demand';
   return words[info.state] ?? info.state;
 }

@@ -35,7 +35,7 @@ export class WhepSession {
     return this.#receiver;
   }
 
-  /** The video, from the beginning on: it is muted until packets arrive. */
+  /** The video. */
   get media() {
     return new MediaStream([this.#receiver.track]);
   }

@@ -130,6 +130,13 @@ test('a stopped, failed or starting source is told apart from a lost connection'
   assert.equal(lost.retry, true);
 });
 
+test('while nobody publishes, that is said instead of the attempts', () => {
+  const whip = { ...running, name: 'my studio', state: 'stopped', source: { kind: 'whip' } };
+  const said = wordsFor({ ...player, state: 'waiting', reason: 'unavailable', retryInMs: 5000 }, whip, false);
+  assert.equal(said.message, 'Nobody is publishing');
+  assert.ok(said.hint.includes('/whip/my%20studio'), said.hint);
+});
+
 test('a token that was not given is asked for, not retried', () => {
   const said = wordsFor({ ...player, state: 'refused', reason: 'a bearer token is needed' }, null, true);
   assert.equal(said.badge, 'Token needed');
