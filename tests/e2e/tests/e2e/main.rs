@@ -1,5 +1,7 @@
 //! End-to-end tests, one module a subject. Every test starts its own server.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // Helpers of tests are tests.
+
 mod abuse;
 mod api;
 mod faults;
