@@ -14,7 +14,12 @@ fn main() -> ExitCode {
              encoder-rdk is ignored"
         );
     }
-    if !enabled("ENCODER_SOFTWARE") || assembler_ok() {
+    println!("cargo::rustc-check-cfg=cfg(openh264_x86_assembly)");
+    if !enabled("ENCODER_SOFTWARE") || !targets_x86() {
+        return ExitCode::SUCCESS;
+    }
+    if assembler_ok() {
+        println!("cargo::rustc-cfg=openh264_x86_assembly");
         return ExitCode::SUCCESS;
     }
     let what = "OpenH264 is built without its x86 assembly and encodes four times slower: \
@@ -35,10 +40,14 @@ fn enabled(feature: &str) -> bool {
     var_os(format!("CARGO_FEATURE_{feature}")).is_some()
 }
 
-/// Whether OpenH264's build finds what its assembly needs. Other architectures need no tool.
+/// Other architectures need no tool for their assembly.
+fn targets_x86() -> bool {
+    var_os("CARGO_CFG_TARGET_ARCH").is_some_and(|arch| arch == "x86_64" || arch == "x86")
+}
+
+/// Whether OpenH264's build finds what its assembly needs.
 fn assembler_ok() -> bool {
-    let x86 = var_os("CARGO_CFG_TARGET_ARCH").is_some_and(|arch| arch == "x86_64" || arch == "x86");
-    !x86 || (var_os("OPENH264_NO_ASM").is_none() && nasm_runs())
+    var_os("OPENH264_NO_ASM").is_none() && nasm_runs()
 }
 
 fn nasm_runs() -> bool {

@@ -6,6 +6,9 @@
 
 #[cfg(feature = "encoder-software")]
 mod annexb;
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench;
 #[cfg(feature = "native-source")]
 mod capture;
 mod clock;

@@ -1,5 +1,6 @@
 //! The `capture`, `encoder` and `output` tables: what is accepted, what is refused and in which
 //! words.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // also in helpers
 
 use livehal::{H264Profile, NativeSourceParams, PixelFormat, VideoCodec};
 

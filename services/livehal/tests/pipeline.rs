@@ -1,5 +1,6 @@
 //! Whole pipelines, from picture to packet, seen from outside.
 #![cfg(feature = "encoder-software")]
+#![allow(clippy::unwrap_used, clippy::expect_used)] // also in helpers
 
 use std::io::Write;
 use std::path::Path;

@@ -5,8 +5,8 @@ pub(crate) mod software;
 
 use bytes::Bytes;
 
+use crate::EncoderParams;
 use crate::capture::{BackendError, RawFormat, RawFrame};
-use crate::{EncoderParams, VideoCodec};
 
 /// A video encoder. Driven by one thread, the encode thread of a pipeline.
 pub(crate) trait EncoderBackend {
@@ -27,6 +27,10 @@ pub(crate) trait EncoderBackend {
 }
 
 /// What became of a frame.
+#[cfg_attr(
+    not(feature = "encoder-software"),
+    expect(dead_code, reason = "no other encoder exists yet")
+)]
 pub(crate) enum Encoded {
     /// An access unit.
     Unit {
@@ -47,12 +51,11 @@ pub(crate) fn open(
     params: &EncoderParams,
     format: &RawFormat,
 ) -> Result<Box<dyn EncoderBackend>, BackendError> {
-    match (resolve(&params.backend), params.codec) {
+    tracing::debug!(?format, "opening encoder {}", params.backend);
+    match resolve(&params.backend) {
         #[cfg(feature = "encoder-software")]
-        (software::NAME, VideoCodec::H264) => {
-            Ok(Box::new(software::SoftwareEncoder::open(params, format)?))
-        }
-        (other, _) => Err(BackendError::permanent(format!(
+        software::NAME => Ok(Box::new(software::SoftwareEncoder::open(params, format)?)),
+        other => Err(BackendError::permanent(format!(
             "encoder.backend = {other}: not built into this program"
         ))),
     }

@@ -1,7 +1,7 @@
 //! The supervised pipeline: capture, encode, deliver.
 
 #[cfg(feature = "native-source")]
-mod native;
+pub(crate) mod native;
 #[cfg(feature = "native-source")]
 mod output;
 #[cfg(feature = "native-source")]
@@ -12,7 +12,8 @@ mod slot;
 mod snapshot;
 #[cfg(feature = "native-source")]
 mod supervisor;
-#[cfg(all(test, feature = "native-source"))]
+#[cfg(test)]
+#[cfg(feature = "native-source")]
 mod tests;
 
 #[cfg(not(feature = "native-source"))]

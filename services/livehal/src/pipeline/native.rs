@@ -20,18 +20,18 @@ use crate::{
 };
 
 /// A function that opens a capture backend.
-pub(super) type OpenCapture =
+pub(crate) type OpenCapture =
     dyn Fn(&CaptureParams) -> Result<Box<dyn CaptureBackend>, BackendError> + Send + Sync;
 
 /// A function that opens an encoder backend.
-pub(super) type OpenEncoder = dyn Fn(&EncoderParams, &RawFormat) -> Result<Box<dyn EncoderBackend>, BackendError>
+pub(crate) type OpenEncoder = dyn Fn(&EncoderParams, &RawFormat) -> Result<Box<dyn EncoderBackend>, BackendError>
     + Send
     + Sync;
 
 /// Where a pipeline's backends come from.
-pub(super) struct Backends {
-    pub(super) capture: Box<OpenCapture>,
-    pub(super) encode: Box<OpenEncoder>,
+pub(crate) struct Backends {
+    pub(crate) capture: Box<OpenCapture>,
+    pub(crate) encode: Box<OpenEncoder>,
 }
 
 impl Default for Backends {
@@ -99,14 +99,14 @@ impl Shared {
 }
 
 /// A running pipeline.
-pub(super) struct Pipeline {
+pub(crate) struct Pipeline {
     shared: Arc<Shared>,
     events: mpsc::Sender<Event>,
     supervisor: Option<JoinHandle<()>>,
 }
 
 impl Pipeline {
-    pub(super) fn start(
+    pub(crate) fn start(
         name: &str,
         params: NativeSourceParams,
         backends: Backends,

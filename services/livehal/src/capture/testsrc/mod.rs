@@ -99,5 +99,17 @@ pub(crate) fn frames(width: u32, height: u32, fps: u32) -> impl Iterator<Item = 
     })
 }
 
+/// Mean time to draw one of `count` pictures into a buffer used again.
+#[cfg(feature = "bench")]
+pub(crate) fn drawing_time(width: u32, height: u32, fps: u32, count: u32) -> std::time::Duration {
+    let scene = Scene::new(width, height, fps);
+    let mut picture = I420::new(width, height);
+    let begin = std::time::Instant::now();
+    for frame in 0..count {
+        scene.draw(&mut picture, Strip { frame, millis: 0 });
+    }
+    begin.elapsed() / count.max(1)
+}
+
 #[cfg(test)]
 mod tests;

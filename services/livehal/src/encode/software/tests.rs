@@ -255,3 +255,16 @@ fn a_picture_smaller_than_the_encoders_is_refused() {
     let frame = testsrc::frames(320, 240, 30).next().unwrap();
     assert!(encoder.encode(&frame, false).is_err());
 }
+
+/// A library built before nasm was installed stays in cargo's cache: this does not link then.
+#[cfg(openh264_x86_assembly)]
+#[test]
+fn the_assembly_is_in_the_library() {
+    unsafe extern "C" {
+        fn WelsSampleSad16x16_sse2(a: *mut u8, a_stride: i32, b: *mut u8, b_stride: i32) -> i32;
+    }
+    let (mut one, mut two) = ([1u8; 256], [3u8; 256]);
+    // SAFETY: both are 16 rows of 16 bytes; the function only reads them. SSE2 is in every x86_64.
+    let difference = unsafe { WelsSampleSad16x16_sse2(one.as_mut_ptr(), 16, two.as_mut_ptr(), 16) };
+    assert_eq!(difference, 512);
+}
