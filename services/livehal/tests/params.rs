@@ -152,7 +152,7 @@ fn unknown_names_are_refused_with_what_is_allowed() {
         (
             "backend = \"software\"",
             "backend = \"x264\"",
-            &["encoder.backend = x264", "software, v4l2-m2m, rdk, auto"],
+            &["encoder.backend = x264", "software, auto, v4l2-m2m, rdk"],
         ),
         (
             "codec = \"h264\"",

@@ -165,14 +165,3 @@ pub(crate) fn open(params: &CaptureParams) -> Result<Box<dyn CaptureBackend>, Ba
         ))),
     }
 }
-
-/// The constant name of a backend.
-pub(crate) fn resolve(backend: &str) -> &'static str {
-    match backend {
-        testsrc::NAME => testsrc::NAME,
-        file::NAME => file::NAME,
-        "v4l2" => "v4l2",
-        "libcamera" => "libcamera",
-        _ => "unknown",
-    }
-}

@@ -61,12 +61,10 @@ pub(crate) fn open(
     }
 }
 
-/// The backend that a name stands for.
-pub(crate) fn resolve(backend: &str) -> &'static str {
+/// The backend that a name stands for: for `auto` the best there is.
+pub(crate) fn resolve(backend: &str) -> &str {
     match backend {
-        "auto" | "software" => "software",
-        "v4l2-m2m" => "v4l2-m2m",
-        "rdk" => "rdk",
-        _ => "unknown",
+        "auto" => "software",
+        named => named,
     }
 }

@@ -1,6 +1,6 @@
 //! Parameters of a native source: the `capture`, `encoder` and `output` tables.
 
-mod available;
+pub(crate) mod backends;
 pub(crate) mod validate;
 
 use std::path::PathBuf;
@@ -113,7 +113,7 @@ impl NativeSourceParams {
     /// # Errors
     /// The backend with the cargo feature that is missing, or the device.
     pub fn check_available(&self) -> Result<(), ParamError> {
-        available::source(self)
+        backends::check(self)
     }
 }
 

@@ -2,13 +2,12 @@
 
 use std::fmt::Display;
 
+use super::backends::{Backend, CAPTURE, ENCODE, named, unknown};
 use super::{CaptureParams, EncoderParams, NativeSourceParams, OutputParams};
 use crate::{H264Level, H264Profile, ParamError, PixelFormat, ProfileLevel, VideoCodec};
 
 /// The least bit rate, in bit/s.
 pub(super) const BITRATE_LEAST: u32 = 10_000;
-const CAPTURE_BACKENDS: [&str; 4] = ["testsrc", "file", "v4l2", "libcamera"];
-const ENCODER_BACKENDS: [&str; 4] = ["software", "v4l2-m2m", "rdk", "auto"];
 
 type Checked = Result<(), ParamError>;
 
@@ -33,7 +32,7 @@ fn missing(key: &str, reason: impl Into<String>) -> ParamError {
 }
 
 fn capture(capture: &CaptureParams) -> Checked {
-    one_of("capture.backend", &capture.backend, &CAPTURE_BACKENDS)?;
+    known("capture.backend", &capture.backend, &CAPTURE)?;
     even_size("capture.width", capture.width)?;
     even_size("capture.height", capture.height)?;
     if let Some(fps) = capture.fps {
@@ -88,15 +87,10 @@ fn capture(capture: &CaptureParams) -> Checked {
     }
 }
 
-fn one_of(key: &str, value: &str, allowed: &[&str]) -> Checked {
-    if allowed.contains(&value) {
-        Ok(())
-    } else {
-        Err(refused(
-            key,
-            value,
-            format!("unknown; allowed are {}", allowed.join(", ")),
-        ))
+fn known(key: &str, name: &str, all: &'static [Backend]) -> Checked {
+    match named(name, all) {
+        Some(_) => Ok(()),
+        None => Err(refused(key, name, unknown(all.iter().map(|b| b.name)))),
     }
 }
 
@@ -201,7 +195,7 @@ fn required_by_cameras(capture: &CaptureParams) -> Checked {
 }
 
 fn encoder(encoder: &EncoderParams) -> Checked {
-    one_of("encoder.backend", &encoder.backend, &ENCODER_BACKENDS)?;
+    known("encoder.backend", &encoder.backend, &ENCODE)?;
     if encoder.codec != VideoCodec::H264 {
         return Err(refused(
             "encoder.codec",
@@ -279,11 +273,10 @@ pub(super) fn profile_level(encoder: &EncoderParams) -> Result<ProfileLevel, Par
         ));
     };
     let level = H264Level::from_name(name).ok_or_else(|| {
-        let names: Vec<_> = H264Level::all().map(H264Level::name).collect();
         refused(
             "encoder.level",
             name,
-            format!("unknown; allowed are {}", names.join(", ")),
+            unknown(H264Level::all().map(H264Level::name)),
         )
     })?;
     Ok(ProfileLevel { profile, level })

@@ -12,7 +12,7 @@ use crate::{Error, NativeSourceParams, PipelineState, PipelineStats, StreamGeome
 pub(super) enum Pipeline {}
 
 #[derive(Default)]
-pub(super) struct Backends;
+pub(super) struct Backends {}
 
 impl Pipeline {
     pub(super) fn start(

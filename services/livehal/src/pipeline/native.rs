@@ -13,6 +13,7 @@ use super::snapshot::Snapshots;
 use super::{PacketReceiver, supervisor};
 use crate::capture::{self, BackendError, CaptureBackend, RawFormat};
 use crate::encode::{self, EncoderBackend};
+use crate::params::backends::{Backend, CAPTURE, ENCODE, named};
 use crate::params::validate::level_allows;
 use crate::{
     CaptureParams, EncoderParams, Error, NativeSourceParams, ParamError, PipelineState,
@@ -98,6 +99,11 @@ impl Shared {
     }
 }
 
+/// The constant name of a backend; parameters with unknown ones are refused before.
+fn name_of(backend: &str, all: &'static [Backend]) -> &'static str {
+    named(backend, all).map_or("unknown", |backend| backend.name)
+}
+
 /// A running pipeline.
 pub(crate) struct Pipeline {
     shared: Arc<Shared>,
@@ -115,8 +121,8 @@ impl Pipeline {
         let stats = Arc::new(PipelineStats::default());
         let shared = Arc::new(Shared {
             name: name.to_owned(),
-            encoder: encode::resolve(&params.encoder.backend),
-            capture: capture::resolve(&params.capture.backend),
+            encoder: name_of(encode::resolve(&params.encoder.backend), &ENCODE),
+            capture: name_of(&params.capture.backend, &CAPTURE),
             bitrate: AtomicU32::new(params.encoder.bitrate),
             params,
             backends,

@@ -1,4 +1,4 @@
-//! What this program and this machine offer of the backends that can be named.
+//! The backends that can be named, and what of them this program and this machine offer.
 
 use std::path::Path;
 
@@ -6,8 +6,8 @@ use super::{CaptureParams, EncoderParams, NativeSourceParams};
 use crate::ParamError;
 
 /// A backend that can be named in a configuration.
-struct Backend {
-    name: &'static str,
+pub(crate) struct Backend {
+    pub(crate) name: &'static str,
     /// The cargo feature that brings it.
     feature: &'static str,
     /// That feature is in this build.
@@ -16,7 +16,8 @@ struct Backend {
     built: bool,
 }
 
-const CAPTURE: [Backend; 4] = [
+/// Capture backends.
+pub(crate) static CAPTURE: [Backend; 4] = [
     Backend {
         name: "testsrc",
         feature: "encoder-software",
@@ -43,7 +44,8 @@ const CAPTURE: [Backend; 4] = [
     },
 ];
 
-const ENCODE: [Backend; 4] = [
+/// Encoder backends.
+pub(crate) static ENCODE: [Backend; 4] = [
     Backend {
         name: "software",
         feature: "encoder-software",
@@ -74,7 +76,7 @@ const ENCODE: [Backend; 4] = [
     },
 ];
 
-pub(super) fn source(params: &NativeSourceParams) -> Result<(), ParamError> {
+pub(super) fn check(params: &NativeSourceParams) -> Result<(), ParamError> {
     capture(&params.capture)?;
     encoder(&params.encoder)
 }
@@ -98,20 +100,31 @@ fn encoder(encoder: &EncoderParams) -> Result<(), ParamError> {
     built("encoder.backend", backend)
 }
 
-fn find<'a>(key: &str, name: &str, all: &'a [Backend]) -> Result<&'a Backend, ParamError> {
+/// The backend of this name.
+pub(crate) fn named(name: &str, all: &'static [Backend]) -> Option<&'static Backend> {
+    all.iter().find(|backend| backend.name == name)
+}
+
+fn find(key: &str, name: &str, all: &'static [Backend]) -> Result<&'static Backend, ParamError> {
     let refused = |reason: String| ParamError {
         key: key.into(),
         value: name.into(),
         reason,
     };
-    match all.iter().find(|backend| backend.name == name) {
-        None => Err(refused("unknown".into())),
+    match named(name, all) {
+        None => Err(refused(unknown(all.iter().map(|backend| backend.name)))),
         Some(backend) if !backend.enabled => Err(refused(format!(
             "not in this build of the program; it needs the cargo feature {}",
             backend.feature
         ))),
         Some(backend) => Ok(backend),
     }
+}
+
+/// Says that a name is not one of those allowed.
+pub(super) fn unknown(allowed: impl Iterator<Item = &'static str>) -> String {
+    let allowed: Vec<_> = allowed.collect();
+    format!("unknown; allowed are {}", allowed.join(", "))
 }
 
 fn built(key: &str, backend: &Backend) -> Result<(), ParamError> {
