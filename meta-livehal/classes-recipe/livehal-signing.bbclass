@@ -1,0 +1,25 @@
+# Who signs update bundles, and whom devices trust.
+#
+# Development: a certificate authority and a signing key made by livehal-development-keys when they are first
+# needed, in LIVEHAL_KEYS_DIR. They stay there: devices keep accepting later builds of the same build directory.
+#
+# Release (LIVEHAL_RELEASE = "1", kas/opt/release.yml): RAUC_KEY_FILE (a path, or a PKCS#11 URI such as
+# "pkcs11:token=release;object=livehal"), RAUC_CERT_FILE and RAUC_KEYRING_FILE have to be given.
+
+LIVEHAL_RELEASE ?= "0"
+LIVEHAL_KEYS_DIR ?= "${TOPDIR}/livehal-development-keys"
+
+RAUC_KEY_FILE ?= "${LIVEHAL_KEYS_DIR}/development.key.pem"
+RAUC_CERT_FILE ?= "${LIVEHAL_KEYS_DIR}/development.cert.pem"
+RAUC_KEYRING_FILE ?= "${LIVEHAL_KEYS_DIR}/development.ca.pem"
+
+LIVEHAL_KEYS_TASK = "${@'' if d.getVar('LIVEHAL_RELEASE') == '1' else 'livehal-development-keys:do_generate'}"
+
+python () {
+    if d.getVar('LIVEHAL_RELEASE') != '1':
+        return
+    made = d.getVar('LIVEHAL_KEYS_DIR')
+    for name in ('RAUC_KEY_FILE', 'RAUC_CERT_FILE', 'RAUC_KEYRING_FILE'):
+        if d.getVar(name).startswith(made):
+            raise bb.parse.SkipRecipe("a release is not signed by development keys: set %s" % name)
+}

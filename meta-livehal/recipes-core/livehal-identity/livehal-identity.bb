@@ -1,0 +1,28 @@
+SUMMARY = "Makes what a device shares with no other: token, certificate, name"
+LICENSE = "MIT"
+LIC_FILES_CHKSUM = "file://${COREBASE}/meta/COPYING.MIT;md5=3da9cfbcb788c80a0384361b4de20420"
+
+SRC_URI = "\
+    file://livehal-identity \
+    file://livehal-identity.service \
+    file://livehal.service \
+"
+S = "${UNPACKDIR}"
+
+inherit allarch systemd
+
+INHIBIT_DEFAULT_DEPS = "1"
+do_configure[noexec] = "1"
+do_compile[noexec] = "1"
+
+do_install () {
+    install -D -m 0755 ${UNPACKDIR}/livehal-identity ${D}${nonarch_libdir}/livehal/livehal-identity
+    install -D -m 0644 ${UNPACKDIR}/livehal-identity.service \
+        ${D}${systemd_system_unitdir}/livehal-identity.service
+    install -D -m 0644 ${UNPACKDIR}/livehal.service ${D}${sysconfdir}/avahi/services/livehal.service
+}
+
+SYSTEMD_SERVICE:${PN} = "livehal-identity.service"
+FILES:${PN} += "${nonarch_libdir}/livehal ${systemd_system_unitdir}"
+# The group livehal is live777's.
+RDEPENDS:${PN} = "live777 openssl-bin"

@@ -1,0 +1,38 @@
+SUMMARY = "RAUC's slots on this machine, whom it trusts, and who may use it"
+LICENSE = "MIT"
+LIC_FILES_CHKSUM = "file://${COREBASE}/meta/COPYING.MIT;md5=3da9cfbcb788c80a0384361b4de20420"
+
+inherit livehal-signing
+
+SRC_URI = "\
+    file://system.conf \
+    file://livehal-rauc-policy.conf \
+"
+S = "${UNPACKDIR}"
+
+INHIBIT_DEFAULT_DEPS = "1"
+do_configure[noexec] = "1"
+do_compile[noexec] = "1"
+
+do_install () {
+    install -D -m 0644 ${UNPACKDIR}/system.conf ${D}${nonarch_libdir}/rauc/system.conf
+    install -m 0644 ${RAUC_KEYRING_FILE} ${D}${nonarch_libdir}/rauc/keyring.pem
+    install -D -m 0644 ${UNPACKDIR}/livehal-rauc-policy.conf \
+        ${D}${sysconfdir}/dbus-1/system.d/livehal-rauc-policy.conf
+    # RAUC keeps what it knows of the slots there.
+    install -d ${D}${localstatedir}/lib/rauc
+}
+do_install[depends] += "${LIVEHAL_KEYS_TASK}"
+do_install[file-checksums] += "${RAUC_KEYRING_FILE}:${@os.path.exists(d.getVar('RAUC_KEYRING_FILE'))}"
+
+FILES:${PN} = "\
+    ${nonarch_libdir}/rauc \
+    ${sysconfdir}/dbus-1 \
+    ${localstatedir}/lib/rauc \
+"
+RPROVIDES:${PN} = "virtual-rauc-conf"
+RCONFLICTS:${PN} = "rauc-conf"
+
+COMPATIBLE_MACHINE = "^(raspberrypi5|rdk-x5|qemuarm64)$"
+PACKAGE_ARCH = "${MACHINE_ARCH}"
+EXCLUDE_FROM_WORLD = "1"

@@ -1,0 +1,69 @@
+SUMMARY = "WebRTC camera server"
+DESCRIPTION = "Captures a camera or a built-in source, encodes it and serves every viewer over WebRTC (WHEP). \
+Controlled over HTTP and D-Bus."
+HOMEPAGE = "https://datatracker.ietf.org/doc/draft-ietf-wish-whep/"
+SECTION = "multimedia"
+# The first is the program's; the others are those of the crates it is linked with.
+LICENSE = "BSD-2-Clause & (Apache-2.0 | MIT) & BSD-3-Clause & IJG & ISC & MIT & Unicode-3.0"
+LIC_FILES_CHKSUM = "file://LICENSES/BSD-2-Clause.txt;md5=afee2662cd4e3d2ce50a385b553808e0"
+
+inherit livehal-source livehal-cargo systemd useradd
+
+require live777-crates.inc
+
+# The software encoder is C++; its assembly needs nasm on x86 and the compiler elsewhere.
+DEPENDS:append:x86 = " nasm-native"
+DEPENDS:append:x86-64 = " nasm-native"
+
+# Backends, by machine: the presets of services/live777/Cargo.toml.
+LIVE777_PRESET ?= "native-generic-v4l2"
+LIVE777_PRESET:rpi ?= "native-rpi"
+LIVE777_PRESET:rdk-x5 ?= "native-rdk"
+
+PACKAGECONFIG ?= "webui"
+PACKAGECONFIG[webui] = ""
+LIVE777_FEATURES = "${LIVE777_PRESET} ${@bb.utils.filter('PACKAGECONFIG', 'webui', d)}"
+
+CARGO_BUILD_FLAGS += "\
+    --package live777 --bin live777 --no-default-features \
+    --features ${@','.join(d.getVar('LIVE777_FEATURES').split())} \
+"
+
+do_install:append () {
+    install -D -m 0644 ${S}/systemd/live777.service ${D}${systemd_system_unitdir}/live777.service
+    install -D -m 0644 ${S}/systemd/sysusers.d/livehal.conf ${D}${nonarch_libdir}/sysusers.d/livehal.conf
+    install -D -m 0644 ${S}/dbus/org.livehal.Capture1.conf \
+        ${D}${datadir}/dbus-1/system.d/org.livehal.Capture1.conf
+    install -D -m 0644 ${S}/dbus/org.livehal.Capture1.service \
+        ${D}${datadir}/dbus-1/system-services/org.livehal.Capture1.service
+    install -D -m 0644 ${S}/dbus/org.livehal.Capture1.xml \
+        ${D}${datadir}/dbus-1/interfaces/org.livehal.Capture1.xml
+    install -D -m 0644 ${S}/conf/live777.toml ${D}${sysconfdir}/livehal/live777.toml
+}
+
+SYSTEMD_SERVICE:${PN} = "live777.service"
+
+# The user of systemd/sysusers.d/livehal.conf: an image whose /etc is read-only has it from the
+# beginning. The bus's policy names it.
+USERADD_PACKAGES = "${PN}"
+USERADD_PARAM:${PN} = "\
+    --system --user-group --no-create-home --home-dir / --shell ${base_sbindir}/nologin \
+    --groups video livehal \
+"
+
+# The configuration of the repository is a package of its own: an image brings another one.
+PACKAGES =+ "${PN}-conf"
+SUMMARY:${PN}-conf = "${SUMMARY}: the shipped configuration, a test picture for this machine only"
+FILES:${PN}-conf = "${sysconfdir}/livehal/live777.toml"
+CONFFILES:${PN}-conf = "${sysconfdir}/livehal/live777.toml"
+RPROVIDES:${PN}-conf = "virtual-live777-conf"
+RRECOMMENDS:${PN} = "virtual-live777-conf"
+
+FILES:${PN} += "\
+    ${datadir}/dbus-1 \
+    ${nonarch_libdir}/sysusers.d \
+    ${systemd_system_unitdir} \
+"
+
+# The features differ by machine.
+PACKAGE_ARCH = "${MACHINE_ARCH}"
