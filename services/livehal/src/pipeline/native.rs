@@ -64,20 +64,12 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Changes the visible state; says so in the log.
+    /// Changes the visible state. The owner logs it: it has the stream's whole state.
     pub(super) fn set_state(&self, state: PipelineState) {
         self.state.send_if_modified(|present| {
-            if *present == state {
-                return false;
-            }
-            match &state {
-                PipelineState::Degraded(reason) | PipelineState::Failed(reason) => {
-                    tracing::warn!(stream = %self.name, state = state.name(), "{reason}");
-                }
-                _ => tracing::info!(stream = %self.name, state = state.name(), "state changed"),
-            }
+            let changed = *present != state;
             *present = state;
-            true
+            changed
         });
     }
 
