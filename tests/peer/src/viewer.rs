@@ -375,6 +375,7 @@ impl ViewerRole {
         if self.options.skip_decryption {
             self.receiver.counters.packets += 1;
             self.receiver.counters.bytes += packet.len() as u64;
+            self.receiver.ssrc = ssrc(&packet).or(self.receiver.ssrc);
             return;
         }
         match self.receiver.push(now, arrived_ns, packet, &mut self.ready) {
@@ -564,4 +565,9 @@ impl Role for ViewerRole {
         self.shared.lock().failed = Some(why);
         self.shared.changed.notify_all();
     }
+}
+
+/// SSRC in an RTP header, which SRTP leaves in the clear.
+fn ssrc(packet: &[u8]) -> Option<u32> {
+    Some(u32::from_be_bytes(packet.get(8..12)?.try_into().ok()?))
 }

@@ -162,10 +162,8 @@ fn raw_http(scene: &Scene, bytes: &[u8]) -> Vec<u8> {
 #[test]
 fn malformed_http_is_refused() {
     let mut scene = Scene::new();
-    let good = format!(
-        "POST /whep/cam HTTP/1.1\r\nHost: x\r\nContent-Type: application/sdp\r\n\
-         Content-Length: 4\r\nConnection: close\r\n\r\nv=0\n"
-    );
+    let good = "POST /whep/cam HTTP/1.1\r\nHost: x\r\nContent-Type: application/sdp\r\n\
+         Content-Length: 4\r\nConnection: close\r\n\r\nv=0\n";
     let mut random = fastrand::Rng::with_seed(11);
     for _ in 0..150 {
         let reply = raw_http(&scene, &mutate(&mut random, good.as_bytes()));

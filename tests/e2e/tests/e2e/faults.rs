@@ -204,7 +204,7 @@ fn seconds(variable: &str, default: u64) -> Duration {
 #[test]
 fn two_hundred_viewers_coming_and_going_leave_nothing_behind() {
     let server = Server::start_with(
-        "idle_timeout_s = 5\nmax_sessions = 1000\n",
+        "idle_timeout_s = 8\nmax_sessions = 1000\n",
         &Stream::default().toml(),
     )
     .unwrap();

@@ -246,7 +246,8 @@ fn a_token_is_asked_for_and_kept_for_the_tab() {
     page.evaluate(&answer(TOKEN)).unwrap();
     connected(&mut page, "playing");
 
-    page.evaluate("window.before = true; location.reload()").unwrap();
+    page.evaluate("window.before = true; location.reload()")
+        .unwrap();
     until(&mut page, "another document", "!window.before");
     connected(&mut page, "playing");
     assert_eq!(
@@ -365,9 +366,7 @@ fn it_fits_every_screen() -> Result<()> {
         return Ok(());
     };
     let long = "a-camera-with-a-rather-long-name-over-the-back-door";
-    let streams = ["cam", "second", "third", long]
-        .map(|name| whip(name))
-        .concat();
+    let streams = ["cam", "second", "third", long].map(whip).concat();
     let server = Server::start(&streams)?;
     for (width, height, phone) in [
         (320, 640, true),
