@@ -1,13 +1,15 @@
 //! The unit and its companions, checked by systemd's own tools.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
+use crate::bus::Bus;
 use crate::server::{Server, root};
-use crate::skip;
+use crate::{installed, skip, until};
 
 /// Exposure by `systemd-analyze security`, in tenths, that the unit may have at most. 0 is a
 /// service that can do nothing, 100 one without any protection.
@@ -98,4 +100,101 @@ fn a_call_on_the_bus_starts_the_unit() {
         unit.lines().any(|line| line == format!("Alias={started}")),
         "{started}"
     );
+}
+
+/// The system calls of a group as systemd knows it, `@system-service` for one.
+fn calls_of(group: &str) -> BTreeSet<String> {
+    let listed = Command::new("systemd-analyze")
+        .args(["--no-pager", "syscall-filter", group])
+        .output()
+        .unwrap();
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let members = listed.lines().skip(1).map(str::trim);
+    let members = members.filter(|m| !m.is_empty() && !m.starts_with('#'));
+    members
+        .flat_map(|member| match member.starts_with('@') {
+            true => calls_of(member),
+            false => BTreeSet::from([member.to_owned()]),
+        })
+        .collect()
+}
+
+/// The system calls that the unit lets through.
+fn allowed_calls() -> BTreeSet<String> {
+    let unit = fs::read_to_string(root().join("systemd/live777.service")).unwrap();
+    let mut allowed = BTreeSet::new();
+    for filter in unit
+        .lines()
+        .filter_map(|l| l.strip_prefix("SystemCallFilter="))
+    {
+        let (denied, groups) = match filter.strip_prefix('~') {
+            Some(groups) => (true, groups),
+            None => (false, filter),
+        };
+        for call in groups.split_whitespace().flat_map(calls_of) {
+            if denied {
+                allowed.remove(&call);
+            } else {
+                allowed.insert(call);
+            }
+        }
+    }
+    allowed
+}
+
+/// The name of the call in a line of `strace -f -o`, such as `123 read(3, …`.
+fn call(line: &str) -> Option<&str> {
+    let rest = line
+        .trim_start_matches(|c: char| c.is_ascii_digit())
+        .trim_start();
+    let rest = rest.strip_prefix("<... ").unwrap_or(rest);
+    let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_')?;
+    (end > 0 && rest[end..].starts_with(['(', ' '])).then(|| &rest[..end])
+}
+
+#[test]
+fn the_server_does_nothing_that_the_unit_forbids() {
+    const TEST: &str = "system calls of the server";
+    let needed = [
+        ("strace", "strace"),
+        ("systemd-analyze", "systemd"),
+        ("busctl", "systemd"),
+        ("dbus-daemon", "dbus-daemon"),
+    ];
+    if !needed
+        .iter()
+        .all(|(program, package)| installed(program, package, TEST))
+    {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let trace = directory.path().join("trace");
+    let bus = Bus::session();
+    let mut command = bus.command("strace");
+    // -D: the server is our child and gets the signal, strace looks on from the side.
+    command
+        .args(["-D", "-f", "-o"])
+        .arg(&trace)
+        .arg(Server::binary());
+    let server = Server::start(command, "session");
+    server.until_logged("state=\"running\"");
+    until("the name", || bus.has_live777());
+    server.terminate();
+
+    let read = || fs::read_to_string(&trace).unwrap();
+    until("the end of the trace", || {
+        read().trim_end().ends_with("+++ exited with 0 +++")
+    });
+    let trace = read();
+    let made: BTreeSet<_> = trace.lines().filter_map(call).map(str::to_owned).collect();
+    let allowed = allowed_calls();
+    assert!(made.len() > 20 && allowed.len() > 100, "{made:?}");
+    let forbidden: Vec<_> = made.difference(&allowed).collect();
+    assert!(
+        forbidden.is_empty(),
+        "SystemCallFilter forbids {forbidden:?}"
+    );
+    // MemoryDenyWriteExecute.
+    let both = |line: &&str| line.contains("PROT_WRITE") && line.contains("PROT_EXEC");
+    assert_eq!(trace.lines().find(both), None);
 }
