@@ -7,8 +7,10 @@ LICENSE = "Apache-2.0"
 LICENSE_FLAGS = "commercial_d-robotics"
 LIC_FILES_CHKSUM = "file://LICENSE;md5=3b83ef96387f14655fc854ddc3c6bd57"
 
-SRCREV = "720998964f50769642eec92d92bb4d3afa9d81f8"
 SRC_URI = "git://github.com/D-Robotics/x5-hobot-multimedia.git;protocol=https;branch=develop"
+SRCREV = "720998964f50769642eec92d92bb4d3afa9d81f8"
+
+PACKAGE_ARCH = "${MACHINE_ARCH}"
 
 INHIBIT_DEFAULT_DEPS = "1"
 INHIBIT_PACKAGE_STRIP = "1"
@@ -22,18 +24,19 @@ HOBOT = "/usr/hobot/lib"
 # The encoder needs these and no other of the package.
 do_install () {
     install -d ${D}${HOBOT}/firmware/libmm
-    for library in libalog.so.1 libhbmem.so.1 libmultimedia.so.1; do
-        cp --no-dereference --preserve=links ${S}/debian${HOBOT}/$library* ${D}${HOBOT}
+    for library in libalog.so.1.0.1 libhbmem.so.1.0.0 libmultimedia.so.1.2.3; do
+        install -m 0755 ${S}/debian${HOBOT}/$library ${D}${HOBOT}
+        ln -s $library ${D}${HOBOT}/${library%.*.*}
     done
     install -m 0644 ${S}/debian${HOBOT}/firmware/libmm/chagall.bin ${D}${HOBOT}/firmware/libmm
     install -d ${D}${sysconfdir}/ld.so.conf.d
     echo ${HOBOT} >${D}${sysconfdir}/ld.so.conf.d/hobot-multimedia.conf
 }
 
-FILES:${PN} = "${HOBOT} ${sysconfdir}/ld.so.conf.d"
+FILES:${PN} += "${HOBOT} ${sysconfdir}/ld.so.conf.d"
 # Binaries of somebody else's tool chain, for glibc 2.34 and newer.
+# nooelint: oelint.vars.insaneskip - nothing of it is built here
 INSANE_SKIP:${PN} = "already-stripped ldflags libdir"
 RDEPENDS:${PN} = "glibc libgcc libstdc++"
 
 COMPATIBLE_MACHINE = "^rdk-x5$"
-PACKAGE_ARCH = "${MACHINE_ARCH}"

@@ -2,7 +2,7 @@ SUMMARY = "livehal for products: no ssh, no shell, no debug features"
 DESCRIPTION = "The camera and its update client. What a device shares with no other is made at first boot."
 LICENSE = "MIT"
 
-inherit livehal-image
+inherit livehal_image
 
 # Features that a release must not have, from wherever they came.
 LIVEHAL_FORBIDDEN_FEATURES = "\

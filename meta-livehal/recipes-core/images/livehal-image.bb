@@ -3,7 +3,8 @@ DESCRIPTION = "The camera with an ssh server and what is needed to look into it.
 the key in LIVEHAL_SSH_KEYS; no account has a password."
 LICENSE = "MIT"
 
-inherit livehal-image
+inherit livehal_image
 
+# nooelint: oelint.var.badimagefeature.allow-root-login - by key only; no account has a password
 IMAGE_FEATURES += "allow-root-login ssh-server-openssh"
 IMAGE_INSTALL:append = " packagegroup-livehal-development"

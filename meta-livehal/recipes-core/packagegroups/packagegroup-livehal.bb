@@ -1,4 +1,9 @@
 SUMMARY = "What every livehal image has"
+SUMMARY:${PN} = "The camera, its settings and the update client"
+SUMMARY:${PN}-development = "Looking into a running camera"
+SUMMARY:${PN}-fleet = "The client of a hawkBit server"
+DESCRIPTION = "The packages of the images, in one place: livehal-image-release has the first group and \
+livehal-image the first two."
 LICENSE = "MIT"
 
 PACKAGE_ARCH = "${MACHINE_ARCH}"
@@ -12,28 +17,22 @@ LIVEHAL_FLEET ?= ""
 # LIVEHAL_FFMPEG = "1" (kas/opt/ffmpeg.yml): footage in MP4 and WebM, by FFmpeg's libraries.
 LIVEHAL_FFMPEG ?= "0"
 
-SUMMARY:${PN} = "The camera, its settings and the update client"
 RDEPENDS:${PN} = "\
     avahi-daemon \
     dbus \
+    live777 \
     livehal-conf \
     livehal-identity \
     livehal-rauc-conf \
     livehal-state \
     livehal-system \
-    live777 \
     packagegroup-livehal-camera \
     rauc \
     rauc-mark-good \
     rauc-service \
-    ${@bb.utils.contains('LIVEHAL_FFMPEG', '1', 'packagegroup-livehal-ffmpeg', '', d)} \
-    ${@bb.utils.contains('LIVEHAL_FLEET', 'hawkbit', '${PN}-fleet', '', d)} \
 "
-
-SUMMARY:${PN}-fleet = "The client of a hawkBit server"
-RDEPENDS:${PN}-fleet = "rauc-hawkbit-updater"
-
-SUMMARY:${PN}-development = "Looking into a running camera"
+RDEPENDS:${PN}:append = " ${@bb.utils.contains('LIVEHAL_FFMPEG', '1', 'packagegroup-livehal-ffmpeg', '', d)}"
+RDEPENDS:${PN}:append = " ${@bb.utils.contains('LIVEHAL_FLEET', 'hawkbit', '${PN}-fleet', '', d)}"
 RDEPENDS:${PN}-development = "\
     curl \
     iproute2-ss \
@@ -43,3 +42,4 @@ RDEPENDS:${PN}-development = "\
     systemd-analyze \
     v4l-utils \
 "
+RDEPENDS:${PN}-fleet = "livehal-hawkbit"

@@ -1,13 +1,13 @@
 SUMMARY = "WebRTC camera server"
+SUMMARY:${PN}-conf = "${SUMMARY}: the shipped configuration, a test picture for this machine only"
 DESCRIPTION = "Captures a camera or a built-in source, encodes it and serves every viewer over WebRTC (WHEP). \
 Controlled over HTTP and D-Bus."
-HOMEPAGE = "https://datatracker.ietf.org/doc/draft-ietf-wish-whep/"
 SECTION = "multimedia"
 # The first is the program's; the others are those of the crates it is linked with.
 LICENSE = "BSD-2-Clause & (Apache-2.0 | MIT) & BSD-3-Clause & IJG & ISC & MIT & Unicode-3.0"
 LIC_FILES_CHKSUM = "file://LICENSES/BSD-2-Clause.txt;md5=afee2662cd4e3d2ce50a385b553808e0"
 
-inherit livehal-source livehal-cargo systemd useradd
+inherit livehal_source livehal_cargo systemd useradd
 
 require live777-crates.inc
 
@@ -15,13 +15,19 @@ require live777-crates.inc
 DEPENDS:append:x86 = " nasm-native"
 DEPENDS:append:x86-64 = " nasm-native"
 
-# Backends, by machine: the presets of services/live777/Cargo.toml.
-LIVE777_PRESET ?= "native-generic-v4l2"
-LIVE777_PRESET:rpi ?= "native-rpi"
-LIVE777_PRESET:rdk-x5 ?= "native-rdk"
-
 PACKAGECONFIG ?= "webui"
 PACKAGECONFIG[webui] = ""
+
+# The features differ by machine.
+PACKAGE_ARCH = "${MACHINE_ARCH}"
+
+# Backends, by machine: the presets of services/live777/Cargo.toml.
+LIVE777_PRESET ?= "native-generic-v4l2"
+# nooelint: oelint.vars.specific
+LIVE777_PRESET:rpi ?= "native-rpi"
+# nooelint: oelint.vars.specific
+LIVE777_PRESET:rdk-x5 ?= "native-rdk"
+
 LIVE777_FEATURES = "${LIVE777_PRESET} ${@bb.utils.filter('PACKAGECONFIG', 'webui', d)}"
 
 CARGO_BUILD_FLAGS += "\
@@ -53,17 +59,13 @@ USERADD_PARAM:${PN} = "\
 
 # The configuration of the repository is a package of its own: an image brings another one.
 PACKAGES =+ "${PN}-conf"
-SUMMARY:${PN}-conf = "${SUMMARY}: the shipped configuration, a test picture for this machine only"
+# nooelint: oelint.var.filesoverride
 FILES:${PN}-conf = "${sysconfdir}/livehal/live777.toml"
 CONFFILES:${PN}-conf = "${sysconfdir}/livehal/live777.toml"
-RPROVIDES:${PN}-conf = "virtual-live777-conf"
-RRECOMMENDS:${PN} = "virtual-live777-conf"
-
 FILES:${PN} += "\
     ${datadir}/dbus-1 \
     ${nonarch_libdir}/sysusers.d \
     ${systemd_system_unitdir} \
 "
-
-# The features differ by machine.
-PACKAGE_ARCH = "${MACHINE_ARCH}"
+RRECOMMENDS:${PN} = "virtual-live777-conf"
+RPROVIDES:${PN}-conf = "virtual-live777-conf"

@@ -21,5 +21,5 @@ do_install () {
     fi
 }
 
-FILES:${PN} = "${ROOT_HOME}"
+FILES:${PN} += "${ROOT_HOME}"
 ALLOW_EMPTY:${PN} = "1"

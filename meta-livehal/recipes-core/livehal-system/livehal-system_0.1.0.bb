@@ -1,4 +1,5 @@
 SUMMARY = "System settings of the images: watchdog, journal, names"
+DESCRIPTION = "Drop-ins for systemd: the hardware watchdog, a bounded journal in memory, no listener besides avahi's."
 LICENSE = "MIT"
 LIC_FILES_CHKSUM = "file://${COREBASE}/meta/COPYING.MIT;md5=3da9cfbcb788c80a0384361b4de20420"
 
@@ -21,4 +22,4 @@ do_install () {
     install -D -m 0644 ${UNPACKDIR}/watchdog.conf ${D}${nonarch_libdir}/systemd/system.conf.d/50-livehal.conf
 }
 
-FILES:${PN} = "${nonarch_libdir}/systemd"
+FILES:${PN} += "${nonarch_libdir}/systemd"

@@ -4,7 +4,7 @@ were built with them accept bundles of this build directory only."
 LICENSE = "MIT"
 DEPENDS = "openssl-native"
 
-inherit allarch livehal-signing nopackages
+inherit allarch livehal_signing nopackages
 
 INHIBIT_DEFAULT_DEPS = "1"
 EXCLUDE_FROM_WORLD = "1"

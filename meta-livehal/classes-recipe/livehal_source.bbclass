@@ -22,6 +22,7 @@ def livehal_src_uri(d):
         return "${LIVEHAL_GIT};nobranch=1;name=livehal;destsuffix=${BP}"
     return ' '.join('file://%s;subdir=${BP}' % path for path in d.getVar('LIVEHAL_SOURCES').split())
 
+# nooelint: oelint.vars.fileextrapaths, oelint.vars.outofcontext - the sources are not beside the recipe
 FILESEXTRAPATHS:prepend := "${LIVEHAL_TREE}:"
 SRC_URI:prepend = "${@livehal_src_uri(d)} "
 SRCREV_livehal = "${LIVEHAL_REVISION}"

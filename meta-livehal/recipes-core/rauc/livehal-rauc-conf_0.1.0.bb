@@ -1,14 +1,18 @@
 SUMMARY = "RAUC's slots on this machine, whom it trusts, and who may use it"
+DESCRIPTION = "system.conf of the machine, the keyring that bundles are checked with, and a bus policy that lets \
+root alone install."
 LICENSE = "MIT"
 LIC_FILES_CHKSUM = "file://${COREBASE}/meta/COPYING.MIT;md5=3da9cfbcb788c80a0384361b4de20420"
 
-inherit livehal-signing
+inherit livehal_signing
 
 SRC_URI = "\
     file://system.conf \
     file://livehal-rauc-policy.conf \
 "
 S = "${UNPACKDIR}"
+
+PACKAGE_ARCH = "${MACHINE_ARCH}"
 
 INHIBIT_DEFAULT_DEPS = "1"
 do_configure[noexec] = "1"
@@ -25,7 +29,7 @@ do_install () {
 do_install[depends] += "${LIVEHAL_KEYS_TASK}"
 do_install[file-checksums] += "${RAUC_KEYRING_FILE}:${@os.path.exists(d.getVar('RAUC_KEYRING_FILE'))}"
 
-FILES:${PN} = "\
+FILES:${PN} += "\
     ${nonarch_libdir}/rauc \
     ${sysconfdir}/dbus-1 \
     ${localstatedir}/lib/rauc \
@@ -34,5 +38,4 @@ RPROVIDES:${PN} = "virtual-rauc-conf"
 RCONFLICTS:${PN} = "rauc-conf"
 
 COMPATIBLE_MACHINE = "^(raspberrypi5|rdk-x5|qemuarm64)$"
-PACKAGE_ARCH = "${MACHINE_ARCH}"
 EXCLUDE_FROM_WORLD = "1"

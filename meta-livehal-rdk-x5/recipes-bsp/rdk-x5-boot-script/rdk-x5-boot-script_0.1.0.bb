@@ -10,6 +10,8 @@ inherit deploy
 SRC_URI = "file://boot.cmd"
 S = "${UNPACKDIR}"
 
+PACKAGE_ARCH = "${MACHINE_ARCH}"
+
 INHIBIT_DEFAULT_DEPS = "1"
 do_configure[noexec] = "1"
 
@@ -28,7 +30,6 @@ do_deploy () {
 do_deploy[dirs] = "${B}"
 addtask deploy after do_compile before do_build
 
-FILES:${PN} = "${datadir}/rdk-x5"
+FILES:${PN} += "${datadir}/rdk-x5"
 
 COMPATIBLE_MACHINE = "^rdk-x5$"
-PACKAGE_ARCH = "${MACHINE_ARCH}"

@@ -18,6 +18,7 @@ IMAGE_INSTALL:append:rdk-x5 = " kernel-image kernel-devicetree rdk-x5-boot-scrip
 # ext4 is what a slot holds: the disk image and the bundle carry the same bytes, so that an
 # update can leave out what the slot already has.
 IMAGE_FSTYPES = "ext4 wic.zst wic.bmap"
+# nooelint: oelint.vars.specific, oelint.vars.mispell
 IMAGE_TYPEDEP:wic = "ext4"
 WICVARS:append = " IMGDEPLOYDIR IMAGE_LINK_NAME"
 IMAGE_FSTYPES:append:qemuarm64 = " wic"

@@ -4,6 +4,8 @@ while the system stays read-only."
 LICENSE = "MIT"
 LIC_FILES_CHKSUM = "file://${COREBASE}/meta/COPYING.MIT;md5=3da9cfbcb788c80a0384361b4de20420"
 
+SRC_URI = ""
+
 inherit overlayfs
 
 # Where OVERLAYFS_MOUNT_POINT[data] is not set, there is no data partition.

@@ -1,4 +1,6 @@
 SUMMARY = "Makes what a device shares with no other: token, certificate, name"
+DESCRIPTION = "Runs at first boot, before anything that needs them; what is there is left alone. Announces the device \
+to the local network."
 LICENSE = "MIT"
 LIC_FILES_CHKSUM = "file://${COREBASE}/meta/COPYING.MIT;md5=3da9cfbcb788c80a0384361b4de20420"
 

@@ -3,7 +3,9 @@ DESCRIPTION = "A signed bundle with the file system of a slot. Its payload is re
 blocks that a device already has are not fetched again."
 LICENSE = "MIT"
 
-inherit livehal-signing bundle
+SRC_URI = ""
+
+inherit livehal_signing bundle
 
 # Which image: livehal-image, or livehal-image-release.
 LIVEHAL_BUNDLE_IMAGE ?= "${@'livehal-image-release' if d.getVar('LIVEHAL_RELEASE') == '1' else 'livehal-image'}"

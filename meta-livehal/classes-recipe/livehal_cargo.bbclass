@@ -2,6 +2,8 @@
 # those of SRC_URI either way: nothing is fetched while compiling.
 
 LIVEHAL_CARGO_CLASS ??= "cargo"
+# Deferred, the class would overwrite what the recipe appends to its variables.
+# nooelint: oelint.var.inherit.inherit_defer
 inherit ${LIVEHAL_CARGO_CLASS}
 
 # meta-rust-bin's class knows nothing of crates that BitBake fetched.

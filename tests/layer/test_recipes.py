@@ -1,0 +1,227 @@
+"""Every recipe through BitBake's own parser, and its sources through BitBake's own fetcher."""
+
+import multiprocessing
+import os
+import subprocess
+import tempfile
+import tomllib
+import unittest
+from pathlib import Path
+
+from support import CACHE, LAYERS, MACHINES, ROOT, Recipes, bb, layer_files, quiet
+
+LIVE777 = ROOT / "meta-livehal/recipes-rust/live777/live777_0.1.0.bb"
+
+
+class Case(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        scratch = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(scratch.cleanup)
+        cls.scratch = Path(scratch.name)
+        cls.recipes = Recipes(cls.scratch)
+
+
+class Parsing(Case):
+    def test_every_recipe_parses_for_every_machine(self):
+        recipes = layer_files(".bb")
+        self.assertGreater(len(recipes), 10)
+        for recipe in recipes:
+            for machine in MACHINES:
+                with self.subTest(recipe.name, machine=machine):
+                    d = self.recipes.parse(recipe, machine, LIVEHAL_HAWKBIT_SERVER="updates.example")
+                    self.assertTrue(d.getVar("SUMMARY"))
+                    self.assertTrue(d.getVar("LICENSE"))
+                    for name in d.keys():
+                        d.getVar(name)  # every expression is evaluated
+
+    def test_every_append_parses(self):
+        appends = layer_files(".bbappend")
+        self.assertGreater(len(appends), 3)
+        for append in appends:
+            with self.subTest(append.name):
+                # BitBake reads an append only after its recipe: alone, it is a recipe.
+                recipe = self.scratch / (append.name.split("_")[0].removesuffix(".bbappend") + "_1.bb")
+                recipe.write_text(append.read_text())
+                d = self.recipes.parse(recipe, "raspberrypi5")
+                for name in d.keys():
+                    d.getVar(name)
+                # Without the distribution it changes nothing: yocto-check-layer's demand.
+                for line in append.read_text().splitlines():
+                    if line[:1].isalpha() and ("=" in line or "()" in line):
+                        self.assertIn(":livehal", line)
+
+    def test_an_error_is_told_by_file_and_line(self):
+        broken = self.scratch / "broken_1.0.bb"
+        broken.write_text(LIVE777.read_text() + "\nSRC_URI[ = oops\n")
+        line = len(broken.read_text().splitlines())
+        with self.assertRaises(bb.parse.ParseError) as caught:
+            self.recipes.parse(broken)
+        self.assertIn(str(broken), str(caught.exception))
+        self.assertEqual(caught.exception.lineno, line)
+
+    def test_the_distribution_and_the_machine_parse(self):
+        for conf in layer_files(".conf"):
+            if conf.parent.name not in ("distro", "machine"):
+                continue
+            with self.subTest(conf.name):
+                stubs = self.scratch / "stubs/conf/machine/include/arm/armv8-2a"
+                stubs.mkdir(parents=True, exist_ok=True)
+                (stubs / "tune-cortexa55.inc").touch()
+                d = self.recipes.store("qemuarm64")
+                d = bb.parse.handle(str(conf), d, include=True)
+                self.assertTrue(d.getVar("DISTRO_NAME") or d.getVar("KERNEL_DEVICETREE"))
+
+
+class Live777(Case):
+    def test_the_preset_is_the_machines(self):
+        wanted = {"raspberrypi5": "native-rpi", "rdk-x5": "native-rdk",
+                  "qemuarm64": "native-generic-v4l2"}
+        known = tomllib.loads((ROOT / "services/live777/Cargo.toml").read_text())["features"]
+        for machine, preset in wanted.items():
+            d = self.recipes.parse(LIVE777, machine)
+            flags = d.getVar("CARGO_BUILD_FLAGS").split()
+            self.assertIn("--frozen", flags)
+            features = flags[flags.index("--features") + 1].split(",")
+            self.assertEqual(features, [preset, "webui"])
+            self.assertLessEqual(set(features), known.keys())
+
+    def test_nasm_is_needed_on_x86_only(self):
+        self.assertNotIn("nasm-native", self.recipes.parse(LIVE777).getVar("DEPENDS") or "")
+        d = self.recipes.parse(LIVE777, MACHINE_OVERRIDES="x86-64")
+        self.assertIn("nasm-native", d.getVar("DEPENDS"))
+
+    def test_its_version_is_the_repositorys(self):
+        version = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["version"]
+        self.assertEqual(self.recipes.parse(LIVE777).getVar("PV"), version)
+        d = self.recipes.store("qemuarm64")
+        d = bb.parse.handle(str(LAYERS[0] / "conf/distro/livehal.conf"), d, include=True)
+        self.assertEqual(d.getVar("DISTRO_VERSION"), version)
+        for recipe in LAYERS[0].rglob("livehal-*_*.bb"):
+            self.assertTrue(recipe.stem.endswith(f"_{version}"), recipe)
+
+    def test_the_tree_is_its_source(self):
+        d = self.recipes.parse(LIVE777)
+        urls = [u for u in d.getVar("SRC_URI").split() if u.startswith("file://")]
+        self.assertEqual(len(urls), len(d.getVar("LIVEHAL_SOURCES").split()))
+        for url in urls:
+            self.assertTrue((ROOT / bb.fetch2.decodeurl(url)[2]).exists(), url)
+        # No build directory, no editor's leftovers, and nothing that is not in git.
+        self.assertNotIn("file://target", d.getVar("SRC_URI"))
+
+    def test_cargo_finds_its_whole_workspace_in_what_is_copied(self):
+        copy = self.scratch / "copy"
+        d = self.recipes.parse(LIVE777)
+        for path in d.getVar("LIVEHAL_SOURCES").split():
+            (copy / path).parent.mkdir(parents=True, exist_ok=True)
+            subprocess.check_call(["cp", "-a", str(ROOT / path), str((copy / path).parent)])
+        done = subprocess.run(["cargo", "metadata", "--no-deps", "--format-version=1",
+                               f"--manifest-path={copy}/Cargo.toml"], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_a_release_is_a_commit(self):
+        commit = "0123456789abcdef0123456789abcdef01234567"
+        d = self.recipes.parse(LIVE777, LIVEHAL_REVISION=commit)
+        first = d.getVar("SRC_URI").split()[0]
+        self.assertTrue(first.startswith(f"git://{ROOT};protocol=file;nobranch=1"), first)
+        self.assertEqual(d.getVar("SRCREV_livehal"), commit)
+        self.assertNotIn("file://services", d.getVar("SRC_URI"))
+
+    def test_a_release_is_no_branch(self):
+        for revision in ("main", "0123456", "0123456789ABCDEF0123456789abcdef01234567"):
+            with self.subTest(revision), self.assertRaises(Exception) as caught:
+                d = self.recipes.parse(LIVE777, LIVEHAL_REVISION=revision)
+                d.getVar("SRC_URI")
+            self.assertIsInstance(caught.exception, (bb.BBHandledException, bb.data_smart.ExpansionError))
+
+
+class Images(Case):
+    IMAGES = LAYERS[0] / "recipes-core/images"
+
+    def test_a_release_with_a_debug_feature_is_not_built(self):
+        release = self.IMAGES / "livehal-image-release.bb"
+        self.assertFalse(self.recipes.parse(release).getVar("__SKIPPED"))
+        for feature in ("ssh-server-openssh", "empty-root-password", "tools-debug", "package-management"):
+            d = self.recipes.parse(release, IMAGE_FEATURES=feature)
+            self.assertIn(feature, d.getVar("__SKIPPED") or "", feature)
+
+    def test_a_release_is_not_signed_by_development_keys(self):
+        bundle = LAYERS[0] / "recipes-core/bundles/livehal-bundle_0.1.0.bb"
+        d = self.recipes.parse(bundle, LIVEHAL_RELEASE="1")
+        self.assertIn("RAUC_KEY_FILE", d.getVar("__SKIPPED") or "")
+        keys = {"RAUC_KEY_FILE": "pkcs11:token=release;object=livehal",
+                "RAUC_CERT_FILE": "/keys/cert.pem", "RAUC_KEYRING_FILE": "/keys/ca.pem"}
+        d = self.recipes.parse(bundle, LIVEHAL_RELEASE="1", **keys)
+        self.assertFalse(d.getVar("__SKIPPED"))
+        self.assertEqual(d.getVar("RAUC_SLOT_rootfs"), "livehal-image-release")
+        self.assertEqual(self.recipes.parse(bundle).getVar("RAUC_SLOT_rootfs"), "livehal-image")
+
+
+class Crates(Case):
+    def test_they_are_those_of_cargo_lock(self):
+        done = subprocess.run([ROOT / "scripts/update-crates-inc.py", "--check"], capture_output=True,
+                              text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        lock = tomllib.loads((ROOT / "Cargo.lock").read_text())["package"]
+        wanted = {(p["name"], p["version"], p["checksum"]) for p in lock if "source" in p}
+        d = self.recipes.parse(LIVE777)
+        found = set()
+        for url in d.getVar("SRC_URI").split():
+            if url.startswith("crate://"):
+                name, version = url.split("/")[-2:]
+                checksum = d.getVarFlag("SRC_URI", f"{name}-{version}.sha256sum")
+                found.add((name, version, checksum))
+        self.assertEqual(found, wanted)
+
+    def test_bitbake_fetches_and_checks_every_one(self):
+        d = self.fetching()
+        urls = [u for u in d.getVar("SRC_URI").split() if u.startswith("crate://")]
+        context = multiprocessing.get_context("fork")
+        with context.Pool(8) as pool:
+            faults = [f for f in pool.imap_unordered(Fetch(d), urls, chunksize=4) if f]
+        self.assertEqual(faults, [])
+
+    def test_a_crate_that_is_another_is_refused(self):
+        d = self.fetching()
+        url = next(u for u in d.getVar("SRC_URI").split() if u.startswith("crate://"))
+        self.assertIsNone(Fetch(d)(url))
+        name, version = url.split("/")[-2:]
+        d.setVarFlag("SRC_URI", f"{name}-{version}.sha256sum", "0" * 64)
+        fetch = bb.fetch2.Fetch([url], d, cache=False)
+        with quiet(), self.assertRaises(bb.fetch2.ChecksumError):
+            bb.fetch2.verify_checksum(fetch.ud[url], d)
+
+    def fetching(self):
+        d = self.recipes.parse(LIVE777)
+        downloads = CACHE / "downloads"
+        downloads.mkdir(parents=True, exist_ok=True)
+        d.setVar("DL_DIR", str(downloads))
+        d.setVar("PERSISTENT_DIR", str(self.scratch / "persistent"))
+        d.setVar("BB_STRICT_CHECKSUM", "1")
+        d.setVar("FETCHCMD_wget", "wget --quiet --tries=2 --timeout=60")
+        d.setVar("PATH", os.environ["PATH"])
+        d.setVar("T", str(self.scratch))
+        d.setVar("BB_CACHEDIR", str(self.scratch / "cache"))
+        bb.fetch2.fetcher_init(d)
+        return d
+
+
+class Fetch:
+    """Fetches one URL and compares its checksum; None, or what is wrong."""
+
+    def __init__(self, d):
+        self.d = d
+
+    def __call__(self, url: str) -> str | None:
+        try:
+            with quiet():
+                fetch = bb.fetch2.Fetch([url], self.d, cache=False)
+                fetch.download()
+                bb.fetch2.verify_checksum(fetch.ud[url], self.d)
+        except bb.fetch2.BBFetchException as fault:
+            return f"{url}: {fault}"
+        return None
+
+
+if __name__ == "__main__":
+    unittest.main()
