@@ -1,0 +1,46 @@
+# Shared by the scenarios; sourced, not run: source ./lib.sh
+# shellcheck shell=bash
+
+# Where to leave what the host shall have, besides the scenario's output.
+# shellcheck disable=SC2034 # for the scenarios
+out=/mnt/share/out
+
+step() { printf '[%s] %s\n' "$(cut -d ' ' -f 1 /proc/uptime)" "$*"; }
+
+fail() {
+    printf 'FAILED: %s\n' "$*" >&2
+    exit 1
+}
+
+# Milliseconds since boot.
+now_ms() { awk '{ printf "%d", $1 * 1000 }' /proc/uptime; }
+
+# wait_for SECONDS COMMAND...: until the command succeeds.
+wait_for() {
+    local until=$(($(now_ms) + $1 * 1000)) seconds=$1
+    shift
+    until "$@"; do
+        (($(now_ms) < until)) || fail "not within $seconds s: $*"
+        sleep 0.1
+    done
+}
+
+# install_files: what the host has laid down, in its places.
+install_files() {
+    cp -r --no-preserve=ownership files/. /
+    systemd-sysusers
+    systemctl daemon-reload
+    busctl call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus ReloadConfig
+}
+
+# video_node DRIVER: the first /dev/videoN of the driver, once it is there.
+video_node() {
+    local device
+    for device in /sys/class/video4linux/video*; do
+        if [[ $(readlink "$device/device/driver") == */"$1" && -c /dev/${device##*/} ]]; then
+            printf '/dev/%s\n' "${device##*/}"
+            return 0
+        fi
+    done
+    return 1
+}

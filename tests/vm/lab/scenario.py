@@ -1,0 +1,72 @@
+"""Scenarios: scripts that run as root in the VM, with what they need in their first lines."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from .build import HERE
+from .cache import LabError
+
+SCENARIOS = HERE / "scenarios"
+ARCHITECTURES = ("amd64", "arm64")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A script and the `#: KEY VALUE` lines at its top."""
+
+    path: Path
+    # What the host lays into the VM's files before it boots: names of lab.stage.PAYLOADS.
+    payloads: tuple[str, ...] = ()
+    # Directories of out-of-tree modules, from the repository's root.
+    modules: tuple[str, ...] = ()
+    # Seconds it may take once the VM has booted.
+    limit: int = 120
+    # Memory of the VM in MiB.
+    memory: int = 2048
+    # Where it can run.
+    architectures: tuple[str, ...] = ARCHITECTURES
+    # A test of the lab itself: the run is good if it fails for these reasons, and no other.
+    must_fail: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """As the command line names it."""
+        return self.path.stem
+
+
+def load(name: str) -> Scenario:
+    """The scenario of that name."""
+    path = SCENARIOS / f"{name}.sh"
+    if not path.is_file():
+        raise LabError(f"no scenario {name}; there are: {', '.join(names())}")
+    return parse(path, path.read_text(encoding="utf-8"))
+
+
+def names() -> list[str]:
+    """All scenarios."""
+    return sorted(path.stem for path in SCENARIOS.glob("*.sh"))
+
+
+def parse(path: Path, text: str) -> Scenario:
+    """A scenario from its script."""
+    fields: dict = {}
+    for line in text.splitlines():
+        if not (found := re.fullmatch(r"#: (\S+) (.+)", line)):
+            continue
+        key, value = found[1], found[2].strip()
+        if key in ("payloads", "modules", "architectures"):
+            fields[key] = tuple(value.split())
+        elif key in ("limit", "memory"):
+            if not value.isdecimal():
+                raise LabError(f"{path.name}: {key} is a number, not {value}")
+            fields[key] = int(value)
+        elif key == "must-fail":
+            fields["must_fail"] = (*fields.get("must_fail", ()), value)
+        else:
+            raise LabError(f"{path.name}: `#: {key}` is not known; there are payloads, modules, "
+                           "architectures, limit, memory and must-fail")
+    unknown = set(fields.get("architectures", ())) - set(ARCHITECTURES)
+    if unknown:
+        raise LabError(f"{path.name}: no architecture {', '.join(sorted(unknown))}")
+    return Scenario(path, **fields)

@@ -1,0 +1,79 @@
+"""Lays out what a run brings into the VM."""
+
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from .build import GUEST, HERE, Machine, build_module
+from .cache import LabError, say
+from .debian import native_architecture
+from .scenario import Scenario
+
+ROOT = HERE.parent.parent
+CARGO_TARGETS = {"amd64": "x86_64-unknown-linux-gnu", "arm64": "aarch64-unknown-linux-gnu"}
+
+# Files of the repository and where a package installs them.
+INSTALLED = {
+    "systemd/live777.service": "usr/lib/systemd/system/live777.service",
+    "systemd/sysusers.d/livehal.conf": "usr/lib/sysusers.d/livehal.conf",
+    "dbus/org.livehal.Capture1.conf": "usr/share/dbus-1/system.d/org.livehal.Capture1.conf",
+    "dbus/org.livehal.Capture1.service":
+        "usr/share/dbus-1/system-services/org.livehal.Capture1.service",
+    "conf/live777.toml": "etc/livehal/live777.toml",
+}
+
+
+def stage(share: Path, scenario: Scenario, machine: Machine) -> None:
+    """Fills the directory that the VM mounts: `in` for it to read, `out` for it to write."""
+    inside = share / "in"
+    for directory in (inside / "files", inside / "modules", share / "out"):
+        directory.mkdir(parents=True)
+    for file in ("run.sh", "lib.sh"):
+        shutil.copy(GUEST / file, inside / file)
+    shutil.copy(scenario.path, inside / "scenario.sh")
+    (inside / "run.env").write_text(f"LIMIT={scenario.limit}\n")
+    for payload in scenario.payloads:
+        if payload not in PAYLOADS:
+            raise LabError(f"{scenario.name}: no payload {payload}; there are: "
+                           f"{', '.join(PAYLOADS)}")
+        PAYLOADS[payload](inside / "files", machine.architecture)
+    for module in scenario.modules:
+        say(f"building the module {module}")
+        work = share / "modules" / Path(module).name
+        build_module(machine, ROOT / module, work)
+        for file in work.glob("*.ko"):
+            shutil.copy(file, inside / "modules")
+
+
+def _live777(files: Path, architecture: str) -> None:
+    """The server as a package installs it. LIVE777_AMD64 or LIVE777_ARM64 names a binary to take."""
+    given = os.environ.get(f"LIVE777_{architecture.upper()}")
+    _install(Path(given) if given else _cargo("live777", architecture), files / "usr/bin/live777")
+    for source, target in INSTALLED.items():
+        _install(ROOT / source, files / target)
+
+
+def _cargo(package: str, architecture: str) -> Path:
+    """The package's binary, built by cargo."""
+    command = ["cargo", "build", "--quiet", "--package", package]
+    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    if architecture != native_architecture():
+        command += ["--target", CARGO_TARGETS[architecture]]
+        target /= CARGO_TARGETS[architecture]
+    say(shlex.join(command))
+    if subprocess.run(command, cwd=ROOT, check=False).returncode:
+        raise LabError(f"{shlex.join(command)} failed")
+    return target / "debug" / package
+
+
+def _install(source: Path, target: Path) -> None:
+    if not source.is_file():
+        raise LabError(f"{source} is not there")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(source, target)
+
+
+PAYLOADS: dict[str, Callable[[Path, str], None]] = {"live777": _live777}

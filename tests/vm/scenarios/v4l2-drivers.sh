@@ -1,0 +1,22 @@
+#!/bin/bash
+# The V4L2 drivers that the tests stand on load and have their nodes; vivid passes v4l2-compliance.
+#: limit 240
+# shellcheck source=tests/vm/guest/lib.sh
+source ./lib.sh
+
+step "drivers"
+modprobe vivid n_devs=1 node_types=0x1
+modprobe vicodec
+modprobe vim2m
+modprobe visl
+for driver in vivid vicodec vim2m visl; do
+    wait_for 20 video_node "$driver" >/dev/null
+    step "$driver: $(video_node "$driver")"
+done
+v4l2-ctl --list-devices | tee "$out/devices.log"
+
+step "v4l2-compliance on vivid"
+v4l2-compliance -d "$(video_node vivid)" >"$out/compliance.log" 2>&1 || true
+summary=$(grep '^Total for vivid device' "$out/compliance.log") || fail "it did not come to its end"
+step "$summary"
+grep -q 'Failed: 0,' <<<"$summary" || fail "$(grep 'FAIL\|fail:' "$out/compliance.log")"
