@@ -2,16 +2,22 @@
 CONFIG ?= conf/live777.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint fuzz soak
+.PHONY: help run test test-layer test-layer-full bench lint fuzz soak
 
 help: ## List what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Build and start the server; CONFIG=FILE for another configuration
 	@scripts/run.sh "$(CONFIG)"
 
 test: ## Run everything that can run here; says what it skipped and why
 	@scripts/test.sh
+
+test-layer: ## The Yocto layer, as far as a machine without a build farm can say; part of `make test`
+	@scripts/test.sh layer
+
+test-layer-full: ## The same with checkouts of the other layers in LIVEHAL_LAYERS: docs/build.md
+	@tests/layer/full.sh $(STEPS)
 
 bench: ## Measure latency and cost against limits and targets
 	@scripts/bench.sh $(BENCH)

@@ -8,14 +8,14 @@ set -uo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-all_parts=(format shell clippy unit docs presets e2e fuzz)
+all_parts=(format shell clippy unit docs presets layer e2e fuzz)
 case "${1:-}" in
     '') parts=("${all_parts[@]}") ;;
     lint) parts=(format shell clippy docs) ;;
     *) parts=("$@") ;;
 esac
 
-passed=0 failed=0 skipped=0
+passed=0 failed=0 skipped=0 elsewhere=0
 failures=() skips=()
 logs=target/test-logs
 mkdir -p "$logs"
@@ -49,6 +49,8 @@ counted() {
     while IFS= read -r line; do
         skipped=$((skipped + 1))
         skips+=("${line#SKIPPED: }")
+        # No registry has what such a test needs: `make test-layer-full` runs it.
+        [[ $line != *LIVEHAL_LAYERS* ]] || elsewhere=$((elsewhere + 1))
     done < <(grep -o 'SKIPPED: .*' "$log")
     if ((ok + bad == 0)); then
         if ((status == 0)); then ok=1; else bad=1; fi
@@ -99,6 +101,14 @@ part_presets() {
         --features encoder-v4l2-m2m
 }
 
+# The Yocto layer. What needs checkouts of other layers is `make test-layer-full`.
+part_layer() {
+    if [[ ${INSTALL:-1} == 1 ]]; then
+        apt_need python3-venv openssl rauc squashfs-tools dosfstools e2fsprogs wget shellcheck || true
+    fi
+    counted layer tests/layer/run.sh
+}
+
 part_e2e() {
     if [[ ${INSTALL:-1} == 1 ]]; then
         apt_need chromium python3-venv ffmpeg || true
@@ -128,4 +138,4 @@ for line in "${failures[@]+"${failures[@]}"}"; do
 done
 printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 ((failed == 0)) || exit 1
-[[ ${REQUIRE_ALL:-} != 1 ]] || ((skipped == 0)) || fail "nothing may be skipped here"
+[[ ${REQUIRE_ALL:-} != 1 ]] || ((skipped == elsewhere)) || fail "nothing may be skipped here"

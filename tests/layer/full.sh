@@ -1,0 +1,203 @@
+#!/usr/bin/env bash
+# The layer's tests that need checkouts of the other layers: full.sh [STEP...]
+#
+# LIVEHAL_LAYERS  a directory with bitbake, openembedded-core, meta-openembedded, meta-raspberrypi and
+#                 meta-rauc, at the commits of kas/*.lock.yml
+# LIVEHAL_BUILD   build directories (default: /var/tmp/livehal-layer-build)
+# BitBake does not run as root: as root, a user `livehal-build` is made and used.
+set -uo pipefail
+# shellcheck source=scripts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
+
+steps=("$@")
+((${#steps[@]})) || steps=(bare commits parse values check build)
+machines=(raspberrypi5 rdk-x5 qemuarm64)
+layers=${LIVEHAL_LAYERS:-}
+build=${LIVEHAL_BUILD:-/var/tmp/livehal-layer-build}
+[[ -n $layers ]] || fail "LIVEHAL_LAYERS is not set: a directory with checkouts (docs/build.md)"
+layers=$(cd "$layers" && pwd) || exit 1
+for repository in bitbake openembedded-core meta-openembedded meta-raspberrypi meta-rauc; do
+    [[ -d $layers/$repository ]] || fail "$layers/$repository is not there"
+done
+
+passed=0 failed=0
+check() { # check NAME COMMAND...: one check, with its log
+    local name=$1 log=$build/logs/$1.log begin=$SECONDS
+    shift
+    if "$@" >"$log" 2>&1; then
+        passed=$((passed + 1))
+        printf '  ok %s (%d s)\n' "$name" $((SECONDS - begin))
+    else
+        failed=$((failed + 1))
+        tail -n 40 "$log"
+        printf '  FAILED %s (%d s): %s\n' "$name" $((SECONDS - begin)) "$log"
+    fi
+}
+
+# --- As whom, and where -----------------------------------------------------------------------
+mkdir -p "$build/logs"
+run_as=()
+if ((EUID == 0)); then
+    id livehal-build >/dev/null 2>&1 || useradd --create-home livehal-build || exit 1
+    run_as=(runuser -u livehal-build --)
+fi
+packages=(chrpath cpio diffstat file gawk git locales lz4 patch python3 rpcsvc-proto socat texinfo unzip
+    wget xz-utils zstd)
+apt_need "${packages[@]}" || exit 1
+if ! locale -a 2>/dev/null | grep -qi '^en_US.utf-\?8$'; then
+    ((EUID == 0)) || fail "the locale en_US.UTF-8 is missing"
+    sed -i 's/^# *\(en_US.UTF-8\)/\1/' /etc/locale.gen && locale-gen || exit 1
+fi
+
+# bitbake_env DIRECTORY COMMAND...: a command with BitBake's environment in a build directory.
+bitbake_env() {
+    local directory=$1
+    shift
+    ((EUID != 0)) || chown -R livehal-build: "$directory"
+    (cd "$directory" && "${run_as[@]}" env -i HOME="$directory" LANG=en_US.UTF-8 LC_ALL=en_US.UTF-8 \
+        GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*' \
+        PATH="$layers/bitbake/bin:$layers/openembedded-core/scripts:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" \
+        BUILDDIR="$directory" BBPATH="$directory" MACHINE="${MACHINE:-qemuarm64}" \
+        BB_ENV_PASSTHROUGH_ADDITIONS="MACHINE" "$@")
+}
+
+# configure DIRECTORY DISTRO [LAYER...]: a build directory; text for local.conf on standard input.
+configure() {
+    local directory=$1 distro=$2
+    shift 2
+    mkdir -p "$directory/conf"
+    {
+        # shellcheck disable=SC2016  # BitBake expands it
+        printf 'LCONF_VERSION = "7"\nBBPATH = "${TOPDIR}"\nBBFILES ?= ""\nBBLAYERS = "'
+        printf '%s ' "$layers"/openembedded-core/meta "$@"
+        printf '"\n'
+    } >"$directory/conf/bblayers.conf"
+    {
+        printf 'CONF_VERSION = "2"\nDISTRO = "%s"\nCONNECTIVITY_CHECK_URIS = ""\n' "$distro"
+        printf 'INHERIT:remove = "uninative"\nLICENSE_FLAGS_ACCEPTED = "synaptics-killswitch"\n'
+        cat
+    } >"$directory/conf/local.conf"
+}
+others=("$layers"/meta-openembedded/meta-{oe,python,multimedia} "$layers"/meta-rauc)
+all=("${others[@]}" "$layers/meta-raspberrypi" "$root/meta-livehal" "$root/meta-livehal-rdk-x5")
+
+# --- Steps ------------------------------------------------------------------------------------
+step_bare() { check bare env LIVEHAL_LAYERS="$layers" tests/layer/run.sh; }
+
+same_commits() {
+    local machine repository wanted found status=0
+    for machine in "${machines[@]}"; do
+        while read -r repository wanted; do
+            found=$(git -c safe.directory='*' -C "$layers/$repository" rev-parse HEAD) || return 1
+            [[ $found == "$wanted" ]] && continue
+            printf '%s is at %s; kas/%s.lock.yml has %s\n' "$repository" "$found" "$machine" "$wanted"
+            status=1
+        done < <(awk '/^    [a-z]/ { sub(":", ""); name = $1 } /commit:/ { print name, $2 }' "kas/$machine.lock.yml")
+    done
+    return $status
+}
+step_commits() { check commits same_commits; }
+
+without_complaint() { # without_complaint COMMAND...: no error, and no warning but about this host
+    local output status
+    output=$("$@" 2>&1)
+    status=$?
+    printf '%s\n' "$output"
+    ((status == 0)) || return "$status"
+    ! grep -E '^(WARNING|ERROR)' <<<"$output" | grep -vE 'Host distribution|SANITY_TESTED'
+}
+step_parse() {
+    configure "$build/parse" livehal "${all[@]}" </dev/null
+    local machine
+    for machine in "${machines[@]}"; do
+        export MACHINE=$machine
+        check "parse-$machine" without_complaint bitbake_env "$build/parse" bitbake -p
+        check "graph-$machine" without_complaint bitbake_env "$build/parse" bitbake -g livehal-image livehal-bundle
+        grep -q '"live777.do_compile"' "$build/parse/task-depends.dot" 2>/dev/null ||
+            check "graph-has-live777-$machine" false
+    done
+    unset MACHINE
+}
+
+step_values() {
+    configure "$build/parse" livehal "${all[@]}" </dev/null
+    local machine
+    for machine in "${machines[@]}"; do
+        export MACHINE=$machine
+        check "image-values-$machine" values "$machine" livehal-image
+        check "live777-values-$machine" values "$machine" live777
+    done
+    MACHINE=raspberrypi5 check libcamera-values values raspberrypi5 libcamera
+    unset MACHINE
+}
+values() {
+    bitbake_env "$build/parse" bitbake -e "$2" >"$build/logs/$2-$1.env" || return 1
+    python3 tests/layer/values.py "$1" "$2" "$build/logs/$2-$1.env"
+}
+
+step_check() {
+    configure "$build/check" nodistro </dev/null
+    check yocto-check-layer check_layer "$root/meta-livehal" \
+        "${others[@]}"
+    check yocto-check-layer-rdk-x5 check_layer "$root/meta-livehal-rdk-x5"
+}
+
+# check_layer LAYER [DEPENDENCY...]: the tool builds nothing, but parses every layer several times.
+check_layer() {
+    local layer=$1 options=(--no-auto)
+    shift
+    (($#)) && options+=(--dependency "$@")
+    bitbake_env "$build/check" yocto-check-layer "${options[@]}" -- "$layer"
+}
+
+step_build() {
+    apt_need rustc-web cargo-web g++-aarch64-linux-gnu fakeroot quilt dpkg-dev || return
+    local sysroot=$build/rust-aarch64
+    [[ -d $sysroot/usr/lib/rustlib ]] || check rust-for-aarch64 rust_for_aarch64 "$sysroot"
+    configure "$build/package" livehal "${all[@]}" "$root/tests/layer/external" <<EOF
+require conf/external.conf
+RUST_EXTERNAL_SYSROOT = "$sysroot/usr"
+EOF
+    check build-live777 bitbake_env "$build/package" bitbake live777 -c package_write_deb
+    check build-qa bitbake_env "$build/package" bitbake live777 -c package_qa
+    check package-content package_content
+}
+
+# Rust's standard library for aarch64 from Debian, without making this a machine of two architectures.
+rust_for_aarch64() {
+    local apt=$build/apt version
+    mkdir -p "$apt"/{lists/partial,cache/archives/partial} "$1"
+    : >"$apt/status"
+    local options=(-o Dir::State::lists="$apt/lists" -o Dir::Cache="$apt/cache" -o APT::Architecture=arm64
+        -o Dir::State::status="$apt/status" -o APT::Architectures=arm64 -o Debug::NoLocking=1)
+    version=$(dpkg-query -W -f '${Version}' rustc-web) || return 1
+    apt-get "${options[@]}" update -q || return 1
+    (cd "$apt" && apt-get "${options[@]}" download "libstd-rust-web-dev=$version") || return 1
+    dpkg-deb -x "$apt"/libstd-rust-web-dev_*_arm64.deb "$1"
+}
+
+package_content() {
+    local package listing
+    package=$(find "$build/package/tmp/deploy/deb" -name 'live777_*.deb' | head -n 1)
+    [[ -n $package ]] || { printf 'no package\n'; return 1; }
+    dpkg-deb --info "$package" && dpkg-deb --contents "$package" || return 1
+    [[ $(dpkg-deb --field "$package" Version) == "$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)"* ]] || return 1
+    listing=$(dpkg-deb --contents "$package")
+    local file
+    for file in usr/bin/live777 usr/lib/systemd/system/live777.service usr/lib/sysusers.d/livehal.conf \
+        usr/share/dbus-1/system.d/org.livehal.Capture1.conf \
+        usr/share/dbus-1/system-services/org.livehal.Capture1.service; do
+        grep -q "root/root.* \./$file$" <<<"$listing" || { printf 'missing: %s\n' "$file"; return 1; }
+    done
+    dpkg-deb --fsys-tarfile "$package" | tar -xO ./usr/bin/live777 >"$build/live777-aarch64"
+    file "$build/live777-aarch64" | grep -q 'ARM aarch64'
+}
+
+for step in "${steps[@]}"; do
+    declare -F "step_$step" >/dev/null || fail "no step $step"
+    say "$step"
+    "step_$step"
+done
+printf 'test result: %s. %d passed; %d failed; 0 ignored\n' \
+    "$( ((failed)) && echo FAILED || echo ok)" "$passed" "$failed"
+((failed == 0))

@@ -1,0 +1,69 @@
+"""Assertions on what BitBake made of a recipe: values.py MACHINE RECIPE FILE, FILE as from `bitbake -e`."""
+
+import re
+import sys
+
+
+def variables(path: str) -> dict[str, str]:
+    """Every variable of the report; values end where the line does."""
+    found = {}
+    with open(path, encoding="utf-8", errors="replace") as file:
+        for line in file:
+            match = re.match(r'^(?:export )?([A-Za-z0-9_:./+${}-]+)="(.*)"$', line)
+            if match:
+                found[match[1]] = match[2]
+    return found
+
+
+FORBIDDEN = {"debug-tweaks", "empty-root-password", "allow-empty-password", "package-management"}
+
+
+def image(machine: str, v: dict[str, str]) -> list[tuple[str, bool]]:
+    features = set(v["IMAGE_FEATURES"].split())
+    distro = set(v["DISTRO_FEATURES"].split())
+    data = {"raspberrypi5": "/dev/mmcblk0p6", "rdk-x5": "/dev/mmcblk1p4", "qemuarm64": "/dev/vda3"}
+    types = set(v["IMAGE_FSTYPES"].split())
+    return [
+        ("the system is read-only", {"read-only-rootfs", "overlayfs-etc"} <= features),
+        ("no debug feature", not features & FORBIDDEN),
+        ("systemd, merged /usr, overlays, RAUC", {"systemd", "usrmerge", "overlayfs", "rauc"} <= distro),
+        ("no graphics", not distro & {"x11", "wayland", "opengl"}),
+        ("the data partition", v["OVERLAYFS_ETC_DEVICE"] == data[machine]),
+        ("the mount points are not made at run time", v["OVERLAYFS_ETC_CREATE_MOUNT_DIRS"] == "0"),
+        ("the layout is ours", v["WKS_FULL_PATH"].endswith(f"/files/wic/livehal-{machine}.wks")),
+        ("ext4 for the slot, wic for the card", {"ext4", "wic.zst", "wic.bmap"} <= types),
+        ("SPDX 3 and VEX", v["SPDX_INCLUDE_VEX"] == "all" and "create-spdx" in v["INHERIT"]
+         and "vex" in v["INHERIT"].split()),
+        ("an image fits its slot", v["IMAGE_ROOTFS_MAXSIZE"] == "1572864"),
+    ]
+
+
+def live777(machine: str, v: dict[str, str]) -> list[tuple[str, bool]]:
+    preset = {"raspberrypi5": "native-rpi", "rdk-x5": "native-rdk", "qemuarm64": "native-generic-v4l2"}
+    return [
+        ("the machine's preset", f"--features {preset[machine]},webui" in v["CARGO_BUILD_FLAGS"]),
+        ("nothing is fetched while compiling", "--frozen" in v["CARGO_BUILD_FLAGS"]),
+        ("no nasm on ARM", "nasm-native" not in v["DEPENDS"]),
+        ("the tree's own source", "file://services;subdir=live777-" in v["SRC_URI"]),
+        ("a package of the machine", v["PACKAGE_ARCH"] == machine.replace("-", "_")),
+    ]
+
+
+def libcamera(_machine: str, v: dict[str, str]) -> list[tuple[str, bool]]:
+    return [
+        ("the pipeline of the Pi 5", "rpi/pisp" in v["EXTRA_OEMESON"]),
+        ("libpisp", "libpisp" in v["DEPENDS"]),
+    ]
+
+
+def main() -> int:
+    machine, recipe, path = sys.argv[1:]
+    checks = {"livehal-image": image, "live777": live777, "libcamera": libcamera}[recipe]
+    bad = [text for text, true in checks(machine, variables(path)) if not true]
+    for text in bad:
+        print(f"{recipe} for {machine}: not so: {text}")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
