@@ -40,12 +40,14 @@ fn streams() -> (String, bool) {
 
 /// Opens the page on a stream and watches its video until it showed `count` frames.
 fn watch(browser: &mut Browser, server: &Server, stream: &str, count: u64) -> Result<Vec<Value>> {
-    browser.open(&server.url(), &format!("/#{stream}"))?;
+    // A fragment alone would leave the page as it is, with the last stream still in its video.
+    browser.open(&server.url(), &format!("/?{stream}#{stream}"))?;
     browser.wait("a playing video", Duration::from_secs(20), |page| {
         Ok(page.evaluate(WATCH)? == true)
     })?;
     browser.wait("frames", Duration::from_secs(40), |page| {
-        Ok(page.evaluate("window.__frames.length")?.as_u64() >= Some(count))
+        let both = "Math.min(window.__frames.length, window.__decoded.length)";
+        Ok(page.evaluate(both)?.as_u64() >= Some(count))
     })?;
     let all = browser.evaluate("window.__frames")?;
     Ok(all.as_array().cloned().unwrap_or_default())
