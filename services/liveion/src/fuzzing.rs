@@ -75,7 +75,7 @@ pub fn h264_rtp(data: &[u8]) {
     let again = back.take().unwrap_or_default();
     let kept = |stream: &'_ [u8]| -> Vec<Vec<u8>> {
         nals(stream)
-            .filter(|n| !matches!(n.kind(), 9 | 12))
+            .filter(|n| !matches!(n.kind(), 9 | 12 | 0 | 24..))
             .map(|n| n.bytes().to_vec())
             .collect()
     };

@@ -41,12 +41,12 @@ impl H264Depacketizer {
             return Err(DepacketizeError::TooLarge);
         }
         match header & 0x1f {
-            1..=23 => self.start_nal(header, body),
+            1..=23 => self.start_nal(header, body)?,
             24 => return self.push_aggregate(body),
             28 => {
                 let (&fu, fragment) = body.split_first().ok_or(Truncated)?;
                 if fu & 0x80 != 0 {
-                    self.start_nal((header & 0xe0) | (fu & 0x1f), fragment);
+                    self.start_nal((header & 0xe0) | (fu & 0x1f), fragment)?;
                     self.in_fragment = true;
                 } else if self.in_fragment {
                     self.unit.put_slice(fragment);
@@ -68,7 +68,7 @@ impl H264Depacketizer {
             let len = usize::from(u16::from_be_bytes(*len));
             let nal = rest.get(..len).ok_or(Truncated)?;
             let (&header, payload) = nal.split_first().ok_or(Truncated)?;
-            self.start_nal(header, payload);
+            self.start_nal(header, payload)?;
             body = rest.get(len..).unwrap_or_default();
         }
         if body.is_empty() {
@@ -78,12 +78,18 @@ impl H264Depacketizer {
         }
     }
 
-    fn start_nal(&mut self, header: u8, body: &[u8]) {
+    fn start_nal(&mut self, header: u8, body: &[u8]) -> Result<(), DepacketizeError> {
+        // The other types are RTP's own: inside a unit they would go out as packets of that kind.
+        let kind = header & 0x1f;
+        if !(1..=23).contains(&kind) {
+            return Err(DepacketizeError::Type(kind));
+        }
         self.key |= header & 0x1f == 5;
         self.in_fragment = false;
         self.unit.put_slice(&START_CODE);
         self.unit.put_u8(header);
         self.unit.put_slice(body);
+        Ok(())
     }
 
     /// Whether the unit collected so far holds an IDR slice.
@@ -115,6 +121,9 @@ mod tests {
         assert_eq!(d.push(&[24, 0]), Err(DepacketizeError::Truncated));
         assert_eq!(d.push(&[29, 0]), Err(DepacketizeError::Type(29)));
         assert_eq!(d.push(&[0, 0]), Err(DepacketizeError::Type(0)));
+        // RTP's own types within a fragment or an aggregate.
+        assert_eq!(d.push(&[28, 0xff]), Err(DepacketizeError::Type(31)));
+        assert_eq!(d.push(&[24, 0, 1, 28]), Err(DepacketizeError::Type(28)));
     }
 
     #[test]

@@ -85,7 +85,8 @@ pub(crate) fn packetize(packet: &EncodedPacket) -> Option<RtpFrame> {
     let mut small: Vec<Nal<'_>> = Vec::new();
     let mut small_len = 1;
     for nal in nals(&packet.data) {
-        if matches!(nal.kind(), NAL_AUD | NAL_FILLER) {
+        // Types above 23 are RTP's own; a stream has them only to confuse.
+        if matches!(nal.kind(), NAL_AUD | NAL_FILLER | 0 | 24..) {
             continue;
         }
         let len = nal.bytes().len();
