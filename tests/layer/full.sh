@@ -10,7 +10,7 @@ set -uo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
 
 steps=("$@")
-((${#steps[@]})) || steps=(bare commits parse values check build)
+((${#steps[@]})) || steps=(bare commits kernel parse values check build)
 machines=(raspberrypi5 rdk-x5 qemuarm64)
 layers=${LIVEHAL_LAYERS:-}
 build=${LIVEHAL_BUILD:-/var/tmp/livehal-layer-build}
@@ -134,6 +134,43 @@ values() {
     bitbake_env "$build/parse" bitbake -e "$2" >"$build/logs/$2-$1.env" || return 1
     python3 tests/layer/values.py "$1" "$2" "$build/logs/$2-$1.env"
 }
+
+# The kernel of the RDK X5: its own configuration with our fragments, by its own Kconfig. Needs x5-kernel and
+# x5-drv-camsys among the checkouts, at the recipe's commits.
+step_kernel() {
+    local kernel=$layers/x5-kernel camsys=$layers/x5-drv-camsys
+    if [[ ! -d $kernel || ! -d $camsys ]]; then
+        printf 'SKIPPED: kernel: x5-kernel and x5-drv-camsys are not in LIVEHAL_LAYERS\n'
+        return
+    fi
+    apt_need bison flex gcc g++-aarch64-linux-gnu make || return
+    check kernel-rdk-x5 kernel_configuration "$kernel" "$camsys"
+}
+kernel_configuration() (
+    kernel=$1 camsys=$2
+    recipe=meta-livehal-rdk-x5/recipes-kernel/linux/linux-hobot_6.1.bb tree=$build/x5-kernel
+    git=(git -c safe.directory='*')
+    status=0
+    rm -rf "$tree" && mkdir -p "$tree/drivers/media/platform/horizon/camsys"
+    revision=$(sed -n 's/^SRCREV_kernel = "\(.*\)"/\1/p' "$recipe")
+    mapfile -t files < <("${git[@]}" -C "$kernel" ls-tree -r --name-only "$revision" |
+        grep -E '(^|/)Kconfig|^scripts/|^Makefile|^arch/arm64/(Makefile|Kbuild|configs)|\.include$')
+    "${git[@]}" -C "$kernel" archive "$revision" "${files[@]}" | tar -x -C "$tree" || return 1
+    revision=$(sed -n 's/^SRCREV_camsys = "\(.*\)"/\1/p' "$recipe")
+    "${git[@]}" -C "$camsys" archive "$revision" |
+        tar -x -C "$tree/drivers/media/platform/horizon/camsys" || return 1
+    mapfile -t fragments < <(find "$root/meta-livehal/recipes-kernel" "$root/meta-livehal-rdk-x5" -name '*.cfg')
+    export ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu-
+    cd "$tree" || return 1
+    make -s "$(sed -n 's/^KBUILD_DEFCONFIG = "\(.*\)"/\1/p' "$root/$recipe")" &&
+        scripts/kconfig/merge_config.sh -m .config "${fragments[@]}" && make -s olddefconfig || return 1
+    while read -r line; do
+        grep -qxF "$line" .config && continue
+        printf 'not so in the configuration: %s\n' "$line"
+        status=1
+    done < <(grep -h '^CONFIG_' "${fragments[@]}")
+    exit $status
+)
 
 step_check() {
     configure "$build/check" nodistro </dev/null
