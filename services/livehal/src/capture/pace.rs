@@ -24,17 +24,21 @@ impl Pacer {
     }
 
     /// Waits for the next deadline. True if stopped instead.
+    pub(crate) fn wait(&mut self, stop: &StopToken) -> bool {
+        stop.sleep_until(self.next_after(CaptureTime::now()))
+    }
+
+    /// The next deadline, when it is `now`.
     ///
     /// Deadlines that passed unused (a suspended machine, a slow source) are left out: frames never
     /// come in a burst to catch up.
-    pub(crate) fn wait(&mut self, stop: &StopToken) -> bool {
-        let now = CaptureTime::now();
+    fn next_after(&mut self, now: CaptureTime) -> CaptureTime {
         if self.deadline(self.next + 1) <= now {
             self.next = self.passed(now);
         }
         let deadline = self.deadline(self.next);
         self.next += 1;
-        stop.sleep_until(deadline)
+        deadline
     }
 
     fn deadline(&self, n: u64) -> CaptureTime {
@@ -65,13 +69,25 @@ mod tests {
     }
 
     #[test]
+    fn a_source_a_little_late_each_time_keeps_its_deadlines() {
+        let mut pacer = Pacer::new((50, 1));
+        let start = pacer.start;
+        let mut now = start;
+        for n in 0..100 {
+            now = pacer.next_after(now);
+            assert_eq!(now, start.after(Duration::from_millis(20 * n)));
+            now = now.after(Duration::from_millis(15));
+        }
+    }
+
+    #[test]
     fn missed_deadlines_are_left_out() {
-        let mut pacer = Pacer::new((1000, 1));
-        let stop = StopToken::default();
-        assert!(!pacer.wait(&stop));
-        let late = pacer.start.after(Duration::from_millis(20));
-        assert!(!stop.sleep_until(late));
-        assert!(!pacer.wait(&stop));
-        assert!(pacer.next >= 21, "the next deadline is {}", pacer.next);
+        let mut pacer = Pacer::new((50, 1));
+        let ms = |ms| pacer.start.after(Duration::from_millis(ms));
+        let (first, late, due, next) = (ms(0), ms(99), ms(80), ms(100));
+        assert_eq!(pacer.next_after(first), first);
+        // One frame at once, for the deadline just passed; the three before it are gone.
+        assert_eq!(pacer.next_after(late), due);
+        assert_eq!(pacer.next_after(late), next);
     }
 }

@@ -417,8 +417,8 @@ async fn an_encoder_hanging_in_a_frame_is_left_behind_and_its_late_packet_too() 
     script.coder(Coder::Works);
     running(&pipeline).await;
     while packets.try_recv().is_ok() {}
+    let mut last = packet(&mut packets).await.pts;
     script.free();
-    let mut last = CaptureTime::default();
     for _ in 0..20 {
         let packet = packet(&mut packets).await;
         assert!(packet.pts > last, "a packet of the old session");

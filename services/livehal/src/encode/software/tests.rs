@@ -3,7 +3,7 @@ use openh264::formats::YUVSource;
 
 use super::*;
 use crate::annexb::nal_units;
-use crate::capture::{Color, testsrc};
+use crate::capture::{Color, Picture, Plane, testsrc};
 use crate::{CaptureTime, VideoCodec, strip};
 
 fn params(bitrate: u32, profile: &str, level: Option<&str>) -> EncoderParams {
@@ -133,6 +133,37 @@ fn a_key_frame_comes_every_gop_and_only_then_with_its_parameter_sets_before_it()
 }
 
 #[test]
+fn a_cut_to_another_scene_brings_no_key_frame() {
+    let mut encoder = open(1_000_000, 640, 360);
+    // The encoder looks for cuts only a while after a key frame.
+    for (n, frame) in testsrc::frames(640, 360, 30).take(28).enumerate() {
+        let frame = if n < 20 { frame } else { negative(&frame) };
+        let (_, key) = encode(&mut encoder, &frame, false).unwrap();
+        assert_eq!(key, n == 0, "frame {n}");
+    }
+}
+
+/// The picture in negative, upside down: nothing of it can be predicted from the original.
+fn negative(frame: &RawFrame) -> RawFrame {
+    struct Planes([Vec<u8>; 3]);
+    impl Picture for Planes {
+        fn plane(&self, index: usize) -> Option<Plane<'_>> {
+            let data = self.0.get(index)?;
+            let stride = if index == 0 { 640 } else { 320 };
+            Some(Plane { data, stride })
+        }
+    }
+    let planes = [0, 1, 2].map(|index| {
+        let from = frame.picture.plane(index).unwrap().data;
+        from.iter().rev().map(|v| 251 - v.min(&235)).collect()
+    });
+    RawFrame {
+        captured: frame.captured,
+        picture: std::sync::Arc::new(Planes(planes)),
+    }
+}
+
+#[test]
 fn a_key_frame_comes_at_once_when_asked_for_and_starts_a_new_gop() {
     let mut encoder = open(1_000_000, 640, 360);
     let keys: Vec<usize> = testsrc::frames(640, 360, 30)
@@ -158,6 +189,18 @@ fn the_bit_rate_is_held_and_follows_a_change_without_leaving_frames_out() {
         let rate = rate_over(&mut encoder, part) / f64::from(target);
         assert!((0.93..1.07).contains(&rate), "{target}: {rate:.3}");
     }
+}
+
+#[test]
+fn a_low_bit_rate_is_held_by_coarser_quantisers_before_frames_are_left_out() {
+    let mut encoder = open(150_000, 640, 360);
+    let frames: Vec<RawFrame> = testsrc::frames(640, 360, 30).take(240).collect();
+    let bytes: Vec<usize> = frames
+        .iter()
+        .map(|frame| encode(&mut encoder, frame, false).unwrap().0.len())
+        .collect();
+    let rate = bytes.iter().sum::<usize>() as f64 * 8.0 * 30.0 / 240.0 / 150_000.0;
+    assert!((0.9..1.06).contains(&rate), "{rate:.3}");
 }
 
 #[test]
@@ -224,12 +267,12 @@ fn the_strip_survives_coding_at_a_low_bit_rate() {
 #[test]
 fn rows_longer_than_the_picture_are_coded_like_others() {
     struct Padded(Vec<u8>);
-    impl crate::capture::Picture for Padded {
-        fn plane(&self, index: usize) -> Option<crate::capture::Plane<'_>> {
+    impl Picture for Padded {
+        fn plane(&self, index: usize) -> Option<Plane<'_>> {
             // All planes share the rows of a picture 64 wide; the last is cut short.
             let rows = if index == 0 { 48 } else { 24 };
             let columns = if index == 0 { 48 } else { 24 };
-            Some(crate::capture::Plane {
+            Some(Plane {
                 data: &self.0[..(rows - 1) * 64 + columns],
                 stride: 64,
             })
