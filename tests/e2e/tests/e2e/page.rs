@@ -98,11 +98,14 @@ fn the_page_plays_and_shows_its_figures() {
         "strip {by_strip} ms, capture time {by_time} ms"
     );
     let shown = page.evaluate(
-        "['state', 'resolution', 'codec', 'source'].map(\
+        "['resolution', 'codec', 'source'].map(\
             (k) => document.querySelector(`[data-stat=\"${k}\"]`).textContent)",
     );
-    let wanted = json!(["Running", "640 × 360", "H.264", "testsrc → software"]);
+    let wanted = json!(["640 × 360", "H.264", "testsrc → software"]);
     assert_eq!(shown.unwrap(), wanted);
+    // A busy machine drops frames before they are coded, and says so.
+    let state = "['running', 'degraded'].includes(document.querySelector('[data-stat=state]').dataset.value)";
+    until(&mut page, "the state", state);
     let strip = page.evaluate("livehal.readStrip(document.getElementById('video')).frame");
     assert!(strip.unwrap().as_u64() > Some(0));
     assert_eq!(page.console_errors, Vec::<String>::new());
