@@ -78,6 +78,9 @@ part_clippy() {
 # D-Bus tests want a session bus of their own.
 part_unit() {
     local run=()
+    if [[ ${INSTALL:-1} == 1 ]]; then
+        apt_need nodejs strace libglib2.0-bin systemd ffmpeg || true
+    fi
     if tool dbus-run-session dbus-daemon "D-Bus tests"; then
         run=(dbus-run-session --)
     fi
