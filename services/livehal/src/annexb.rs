@@ -54,4 +54,25 @@ mod tests {
         assert_eq!(sps_of(&unit[..9]), None);
         assert_eq!(sps_of(&unit[..12]), None);
     }
+
+    /// Whatever the bytes, units come out in order and hold no start code.
+    #[test]
+    fn any_bytes_are_split_without_harm() {
+        let mut random = fastrand::Rng::with_seed(3);
+        for _ in 0..20_000 {
+            let bytes: Vec<u8> = (0..random.usize(..48)).map(|_| random.u8(..) % 3).collect();
+            let mut rest = &bytes[..];
+            for unit in nal_units(&bytes) {
+                assert!(unit.windows(3).all(|three| three != [0, 0, 1]));
+                let start = rest
+                    .windows(3)
+                    .position(|three| three == [0, 0, 1])
+                    .unwrap()
+                    + 3;
+                assert!(rest[start..].starts_with(unit), "{bytes:?}");
+                rest = &rest[start + unit.len()..];
+            }
+            sps_of(&bytes);
+        }
+    }
 }

@@ -45,3 +45,32 @@ impl CaptureTime {
 fn nanos(ts: rustix::time::Timespec) -> u64 {
     (ts.tv_sec.max(0) as u64) * 1_000_000_000 + ts.tv_nsec.max(0) as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differences_never_go_below_zero() {
+        let (one, two) = (CaptureTime::from_nanos(1), CaptureTime::from_nanos(2));
+        assert_eq!(
+            (two.since(one).as_nanos(), one.since(two).as_nanos()),
+            (1, 0)
+        );
+        assert_eq!(one.after(Duration::from_nanos(1)), two);
+    }
+
+    #[test]
+    fn unix_time_is_the_wall_clock_at_that_moment() {
+        let wall = || {
+            let now = std::time::SystemTime::now();
+            now.duration_since(std::time::UNIX_EPOCH).unwrap()
+        };
+        let (before, now, after) = (wall(), CaptureTime::now(), wall());
+        let slack = Duration::from_millis(1);
+        assert!((before - slack..=after + slack).contains(&now.to_unix()));
+        let hour = Duration::from_secs(3600);
+        let later = now.after(hour).to_unix() - now.to_unix();
+        assert!(later.abs_diff(hour) <= slack, "{later:?}");
+    }
+}

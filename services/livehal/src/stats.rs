@@ -147,3 +147,35 @@ impl PipelineStats {
             .map_or(0, |c| c.load(Ordering::Relaxed))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_observation_counts_in_the_first_bucket_that_holds_it() {
+        let histogram = Histogram::default();
+        for us in [0, 50, 51, 5_000_000, 5_000_001] {
+            histogram.observe(Duration::from_micros(us));
+        }
+        let counts = histogram.counts();
+        assert_eq!(counts.len(), Histogram::BOUNDS_US.len() + 1);
+        assert_eq!((counts[0], counts[1], counts[15], counts[16]), (2, 1, 1, 1));
+        assert_eq!(histogram.sum_us(), 10_000_102);
+    }
+
+    #[test]
+    fn drops_are_counted_by_reason() {
+        let stats = PipelineStats::default();
+        stats.dropped(DropReason::CaptureError);
+        stats.dropped(DropReason::CaptureError);
+        stats.dropped(DropReason::EncoderBusy);
+        let counts = [
+            DropReason::EncoderBusy,
+            DropReason::RateControl,
+            DropReason::CaptureError,
+        ]
+        .map(|reason| stats.drops(reason));
+        assert_eq!(counts, [1, 0, 2]);
+    }
+}

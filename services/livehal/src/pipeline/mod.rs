@@ -1,5 +1,8 @@
 //! The supervised pipeline: capture, encode, deliver.
 
+#[cfg(test)]
+#[cfg(feature = "native-source")]
+mod fakes;
 #[cfg(feature = "native-source")]
 pub(crate) mod native;
 #[cfg(feature = "native-source")]
