@@ -15,9 +15,10 @@ fail() {
 # Milliseconds since boot.
 now_ms() { awk '{ printf "%d", $1 * 1000 }' /proc/uptime; }
 
-# wait_for SECONDS COMMAND...: until the command succeeds.
+# wait_for SECONDS COMMAND...: until the command succeeds; longer where the host is busy.
 wait_for() {
-    local until=$(($(now_ms) + $1 * 1000)) seconds=$1
+    local seconds=$(($1 * PATIENCE))
+    local until=$(($(now_ms) + seconds * 1000))
     shift
     until "$@"; do
         (($(now_ms) < until)) || fail "not within $seconds s: $*"

@@ -8,12 +8,15 @@ import tempfile
 from pathlib import Path
 
 from .cache import LabError, say
+from .debian import native_architecture
 
 # Older ones were not tried: QEMU below 10, mmdebstrap below 1.5.
 QEMU_MAJOR = 10
 MMDEBSTRAP = (1, 5)
 QEMU = {"amd64": ("qemu-system-x86_64", "qemu-system-x86"),
         "arm64": ("qemu-system-aarch64", "qemu-system-arm")}
+# To install packages of a foreign architecture, their programs are run by QEMU's user mode.
+FOREIGN = ["qemu-user-static", "binfmt-support", "arch-test"]
 # Program and package.
 TOOLS = [("cpio", "cpio"), ("depmod", "kmod"), ("mke2fs", "e2fsprogs"), ("xz", "xz-utils"),
          ("dpkg-deb", "dpkg"), ("apt-get", "apt"), ("ssh-keygen", "openssh-client")]
@@ -32,7 +35,7 @@ def require(architecture: str) -> None:
         _install(missing)
         still = _missing(architecture)
         if still:
-            raise Unavailable(f"not installed, or too old: {', '.join(still)}")
+            raise Unavailable(f"not installed, too old or without effect: {', '.join(still)}")
 
 
 def _missing(architecture: str) -> list[str]:
@@ -45,9 +48,20 @@ def _missing(architecture: str) -> list[str]:
         missing.append(package)
     if _version("mmdebstrap") < MMDEBSTRAP:
         missing.append("mmdebstrap")
+    if not _runs(architecture):
+        missing += FOREIGN
     if os.geteuid() != 0 and shutil.which("newuidmap") is None:
         missing.append("uidmap")
     return missing
+
+
+def _runs(architecture: str) -> bool:
+    """Whether this machine runs programs of the architecture, itself or by QEMU's user mode."""
+    if architecture == native_architecture():
+        return True
+    return (shutil.which("arch-test") is not None
+            and not subprocess.run(["arch-test", architecture], capture_output=True,
+                                   check=False).returncode)
 
 
 def _version(tool: str) -> tuple[int, ...]:
@@ -85,6 +99,17 @@ def _install(packages: list[str]) -> None:
                                *packages], stdout=2, check=False)
     if done.returncode:
         raise Unavailable(f"apt-get cannot install {', '.join(packages)}")
+    if set(FOREIGN) & set(packages) and not Path("/run/systemd/system").exists():
+        _register(become)
+
+
+def _register(become: list[str]) -> None:
+    """Where no systemd runs, as in a container: what it does at boot about foreign programs."""
+    if not Path("/proc/sys/fs/binfmt_misc/register").exists():
+        subprocess.run([*become, "mount", "-t", "binfmt_misc", "none", "/proc/sys/fs/binfmt_misc"],
+                       check=False)
+    rules = [str(path) for path in Path("/usr/lib/binfmt.d").glob("qemu-aarch64.conf")]
+    subprocess.run([*become, "/usr/lib/systemd/systemd-binfmt", *rules], check=False)
 
 
 def _release() -> str:

@@ -29,8 +29,10 @@ def command(machine: Machine, share: Path, memory: int, wants: Sequence[str],
         base = [*base, "-accel", "tcg,thread=multi,tb-size=512"]
     # log_buf_len: nothing that the kernel says at boot may be pushed out before it is saved.
     kernel = [f"console={CONSOLE[machine.architecture]}", "quiet", "loglevel=5", "log_buf_len=4M",
-              "root=/dev/vda", "rw", "panic=-1", "mitigations=off", "systemd.show_status=0",
-              "systemd.getty_auto=no", *[f"systemd.wants={unit}" for unit in wants]]
+              "root=/dev/vda", "rw", "panic=-1", "mitigations=off",
+              # A host that is busy elsewhere is not a hang of this kernel.
+              "watchdog_thresh=60", "rcupdate.rcu_cpu_stall_timeout=120",
+              "systemd.show_status=0", "systemd.getty_auto=no", *[f"systemd.wants={unit}" for unit in wants]]
     network = "user,id=net"
     if ssh_port is not None:
         network += f",hostfwd=tcp:127.0.0.1:{ssh_port}-:22"

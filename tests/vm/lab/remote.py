@@ -10,6 +10,7 @@ from pathlib import Path
 from . import qemu, verdict
 from .build import Machine
 from .cache import LabError, say
+from .scenario import patience
 
 # Seconds to boot until ssh answers, and to power off.
 BOOT_LIMIT = 240
@@ -37,8 +38,8 @@ def run(machine: Machine, share: Path, command: list[str]) -> list[str]:
                 "VM_KEY": str(machine.key / "id")}
             done = subprocess.run(command, env=environment, check=False)
             (share / "out" / "result").write_text(f"{done.returncode}\n")
-            subprocess.run([*login, FINISH], check=False, timeout=OFF_LIMIT)
-            status = machine_process.wait(OFF_LIMIT)
+            subprocess.run([*login, FINISH], check=False, timeout=OFF_LIMIT * patience())
+            status = machine_process.wait(OFF_LIMIT * patience())
         except subprocess.TimeoutExpired:
             status = None
         finally:
@@ -58,7 +59,7 @@ def _wait_for_ssh(login: list[str], machine: subprocess.Popen) -> None:
     while subprocess.run([*login, "true"], check=False).returncode:
         if machine.poll() is not None:
             raise LabError(f"QEMU ended with status {machine.returncode} before ssh answered")
-        if time.monotonic() - begin > BOOT_LIMIT:
-            raise LabError(f"no ssh in the VM within {BOOT_LIMIT} s")
+        if time.monotonic() - begin > BOOT_LIMIT * patience():
+            raise LabError(f"no ssh in the VM within {BOOT_LIMIT * patience()} s")
         time.sleep(1)
     say(f"ssh answers after {time.monotonic() - begin:.0f} s")

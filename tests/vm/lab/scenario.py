@@ -1,5 +1,6 @@
 """Scenarios: scripts that run as root in the VM, with what they need in their first lines."""
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,10 +30,22 @@ class Scenario:
     # A test of the lab itself: the run is good if it fails for these reasons, and no other.
     must_fail: tuple[str, ...] = ()
 
+    def seconds(self) -> int:
+        """The limit on this machine."""
+        return self.limit * patience()
+
     @property
     def name(self) -> str:
         """As the command line names it."""
         return self.path.stem
+
+
+def patience() -> int:
+    """How much longer than usual everything may take: for a machine that is busy elsewhere."""
+    text = os.environ.get("LIVEHAL_VM_PATIENCE", "1")
+    if not text.isdecimal() or int(text) == 0:
+        raise LabError(f"LIVEHAL_VM_PATIENCE is a whole number from 1, not {text}")
+    return int(text)
 
 
 def load(name: str) -> Scenario:

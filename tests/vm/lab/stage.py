@@ -10,7 +10,7 @@ from pathlib import Path
 from .build import GUEST, HERE, Machine, build_module
 from .cache import LabError, say
 from .debian import native_architecture
-from .scenario import Scenario
+from .scenario import Scenario, patience
 
 ROOT = HERE.parent.parent
 CARGO_TARGETS = {"amd64": "x86_64-unknown-linux-gnu", "arm64": "aarch64-unknown-linux-gnu"}
@@ -34,7 +34,7 @@ def stage(share: Path, scenario: Scenario, machine: Machine) -> None:
     for file in ("run.sh", "lib.sh"):
         shutil.copy(GUEST / file, inside / file)
     shutil.copy(scenario.path, inside / "scenario.sh")
-    (inside / "run.env").write_text(f"LIMIT={scenario.limit}\n")
+    (inside / "run.env").write_text(f"export LIMIT={scenario.seconds()} PATIENCE={patience()}\n")
     for payload in scenario.payloads:
         if payload not in PAYLOADS:
             raise LabError(f"{scenario.name}: no payload {payload}; there are: "
