@@ -4,7 +4,7 @@ LICENSE = "MIT"
 
 inherit native nopackages
 
-PROVIDES = "virtual/fakeroot-native"
+PROVIDES = "virtual/fakeroot-native pseudo-native"
 INHIBIT_DEFAULT_DEPS = "1"
 deltask do_fetch
 deltask do_unpack
