@@ -192,7 +192,7 @@ impl Stream {
         !self.config.on_demand && matches!(self.config.source, SourceConfig::Native(_))
     }
 
-    /// Starts the source; nothing if it runs.
+    /// Starts the source; nothing if it runs. One that failed for good is started anew.
     ///
     /// # Errors
     /// [`Error::Unsupported`] for a WHIP stream; [`Error::Native`] when the pipeline refuses.
@@ -202,6 +202,9 @@ impl Stream {
         };
         self.held.store(false, Ordering::Relaxed);
         let mut running = lock(&self.running);
+        if let Some(failed) = running.take_if(|r| r.has_failed()) {
+            self.end_aside(failed);
+        }
         if running.is_none() {
             let mut params = NativeSourceParams::clone(params);
             params.encoder.bitrate = lock(&self.bitrate).applied();
@@ -223,13 +226,19 @@ impl Stream {
         Ok(())
     }
 
-    /// Ends the source's threads; on a thread of its own, for a camera may take its time.
+    /// Ends the source, if it runs.
     fn halt(&self) -> Option<std::thread::JoinHandle<()>> {
         let running = lock(&self.running).take()?;
         self.hub.set_state(PipelineState::Stopped);
-        let name: Arc<str> = Arc::clone(&self.hub.name);
         // Full means frames are waiting in front; the viewers' next key frame mends it as well.
-        let _ = self.engine.send(Command::Discontinuity(Arc::clone(&name)));
+        let name = Arc::clone(&self.hub.name);
+        let _ = self.engine.send(Command::Discontinuity(name));
+        self.end_aside(running)
+    }
+
+    /// Ends a source's threads on a thread of its own, for a camera may take its time.
+    fn end_aside(&self, running: Running) -> Option<std::thread::JoinHandle<()>> {
+        let name = &self.hub.name;
         std::thread::Builder::new()
             .name(format!("stop-{name}"))
             .spawn(move || running.end())
@@ -368,7 +377,10 @@ impl Stream {
         if self.held.load(Ordering::Relaxed) {
             return Err(unavailable(format!("stream {} is stopped", self.name())));
         }
-        if let PipelineState::Failed(why) = &*self.hub.state().borrow() {
+        // An on-demand stream tries again with every viewer.
+        if let (false, PipelineState::Failed(why)) =
+            (self.config.on_demand, &*self.hub.state().borrow())
+        {
             return Err(unavailable(format!("stream {}: {why}", self.name())));
         }
         self.start().map_err(|e| unavailable(e.to_string()))?;

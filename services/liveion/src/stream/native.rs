@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use livehal::{NativePipeline, NativeSourceParams, PacketReceiver};
+use livehal::{NativePipeline, NativeSourceParams, PacketReceiver, PipelineState};
 
 use super::Stream;
 use super::hub::Hub;
@@ -53,6 +53,11 @@ impl Running {
             }
         });
         Ok(Self { pipeline, pump })
+    }
+
+    /// The pipeline gave up: it will not start again by itself.
+    pub fn has_failed(&self) -> bool {
+        matches!(*self.pipeline.state().borrow(), PipelineState::Failed(_))
     }
 
     /// Ends the threads and waits for them.
