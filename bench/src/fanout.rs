@@ -69,7 +69,7 @@ pub fn run(report: &mut Report) -> Result<()> {
     let bytes: usize = frames.iter().map(|f| f.bytes).sum();
     report.note(&format!(
         "fanout: {LENGTH:?} each of 0, 1, {MANY} and 0 viewers; a viewer gets {:.0} packets and \
-         {:.2} Mbit a second; server on processor 0, viewers on 1: {separate}; the limit sends \
+         {:.2} Mbit in {FPS} frames; server on processor 0, viewers on 1: {separate}; the limit sends \
          frames of the same sizes; without viewers before and after {:.1} and {:.1} ms/s",
         packets as f64 / seconds,
         bytes as f64 * 8e-6 / seconds,

@@ -108,7 +108,8 @@ fn compare(
         .iter()
         .filter_map(|f| Some((f.capture_ns? / 1_000_000, f)))
         .collect();
-    let anchor = late.iter().find_map(|f| {
+    // The last: frames out of the cache may come under times of their own.
+    let anchor = late.iter().rev().find_map(|f| {
         let twin = known.get(&(f.capture_ns? / 1_000_000))?;
         Some((f, *twin))
     });

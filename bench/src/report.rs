@@ -105,7 +105,7 @@ impl Report {
                 format!("{sign} {t} {}", if met { "met" } else { "MISSED" })
             });
             let ratio = r.against.as_ref().map_or_else(String::new, |(name, v)| {
-                format!("{:.2} x {name} ({v:.3})", r.value / v)
+                format!("{:.3} x {name} ({v:.3})", r.value / v)
             });
             println!("{:<58} {measured:>16} {target:>12}  {ratio}", r.what);
         }
