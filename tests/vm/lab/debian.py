@@ -1,6 +1,7 @@
 """The Debian archive: which kernel it has today, and its packages as files."""
 
 import os
+import platform
 import re
 import subprocess
 import time
@@ -22,9 +23,8 @@ def mirror() -> str:
 
 def native_architecture() -> str:
     """This machine's, in Debian's words."""
-    done = subprocess.run(["dpkg", "--print-architecture"], check=True, capture_output=True,
-                          text=True)
-    return done.stdout.strip()
+    machine = platform.machine()
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
 
 
 @dataclass(frozen=True)

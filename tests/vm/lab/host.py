@@ -28,6 +28,8 @@ class Unavailable(LabError):
 
 def require(architecture: str) -> None:
     """Makes sure that everything is here, installing it where that is allowed."""
+    if architecture not in QEMU:
+        raise Unavailable(f"there is no machine of the architecture {architecture}")
     # Where Debian keeps administrators' programs, which users often do not have in PATH.
     os.environ["PATH"] += ":/usr/sbin:/sbin"
     missing = _missing(architecture)
