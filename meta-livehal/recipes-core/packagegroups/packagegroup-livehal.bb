@@ -1,7 +1,6 @@
 SUMMARY = "What every livehal image has"
 SUMMARY:${PN} = "The camera, its settings and the update client"
 SUMMARY:${PN}-development = "Looking into a running camera"
-SUMMARY:${PN}-fleet = "The client of a hawkBit server"
 DESCRIPTION = "The packages of the images, in one place: livehal-image-release has the first group and \
 livehal-image the first two."
 LICENSE = "MIT"
@@ -10,7 +9,7 @@ PACKAGE_ARCH = "${MACHINE_ARCH}"
 
 inherit packagegroup
 
-PACKAGES = "${PN} ${PN}-development ${PN}-fleet"
+PACKAGES = "${PN} ${PN}-development"
 
 # LIVEHAL_FLEET = "hawkbit" (kas/opt/hawkbit.yml): the device asks a hawkBit server for updates.
 LIVEHAL_FLEET ?= ""
@@ -32,7 +31,7 @@ RDEPENDS:${PN} = "\
     rauc-service \
 "
 RDEPENDS:${PN}:append = " ${@bb.utils.contains('LIVEHAL_FFMPEG', '1', 'packagegroup-livehal-ffmpeg', '', d)}"
-RDEPENDS:${PN}:append = " ${@bb.utils.contains('LIVEHAL_FLEET', 'hawkbit', '${PN}-fleet', '', d)}"
+RDEPENDS:${PN}:append = " ${@bb.utils.contains('LIVEHAL_FLEET', 'hawkbit', 'livehal-hawkbit', '', d)}"
 RDEPENDS:${PN}-development = "\
     curl \
     iproute2-ss \
@@ -42,4 +41,3 @@ RDEPENDS:${PN}-development = "\
     systemd-analyze \
     v4l-utils \
 "
-RDEPENDS:${PN}-fleet = "livehal-hawkbit"
