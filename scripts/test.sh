@@ -151,6 +151,10 @@ for line in "${skips[@]+"${skips[@]}"}"; do printf '  skipped: %s\n' "$line"; do
 for line in "${failures[@]+"${failures[@]}"}"; do
     printf '  failed: %s (%s/%s.log)\n' "$line" "$logs" "$line"
 done
+# Last, for who sees the end of the output only.
+for line in "${failures[@]+"${failures[@]}"}"; do
+    grep -aE -A 8 ' panicked at |^(ERROR|FAIL): |^error(\[|:)| FAILED ' "$logs/$line.log" | cut -c1-300 | head -n 40
+done
 printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 ((failed == 0)) || exit 1
 [[ ${REQUIRE_ALL:-} != 1 ]] || ((skipped == elsewhere)) || fail "nothing may be skipped here"
