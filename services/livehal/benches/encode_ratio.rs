@@ -139,6 +139,7 @@ fn params(width: u32, height: u32, bitrate: u32, level: &str) -> NativeSourcePar
             fps: Some(FPS),
             pixel_format: None,
             prefer_dmabuf: false,
+            controls: Default::default(),
         },
         encoder: EncoderParams {
             backend: "software".into(),

@@ -89,6 +89,7 @@ fn params(width: u32, height: u32, fps: u32) -> NativeSourceParams {
             fps: Some(fps),
             pixel_format: None,
             prefer_dmabuf: false,
+            controls: Default::default(),
         },
         encoder: EncoderParams {
             backend: "auto".into(),

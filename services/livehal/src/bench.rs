@@ -29,6 +29,7 @@ impl Clip {
                 height,
                 fps: f64::from(fps),
                 color: Color::assumed(height),
+                stride: width,
             },
         }
     }

@@ -13,6 +13,7 @@ pub mod bench;
 mod capture;
 mod clock;
 mod codec;
+mod control;
 #[cfg(feature = "native-source")]
 mod encode;
 mod error;
@@ -37,6 +38,7 @@ pub mod strip;
 
 pub use clock::CaptureTime;
 pub use codec::VideoCodec;
+pub use control::{CameraControl, ControlError, ControlKind, ControlValue};
 pub use error::{Error, ParamError};
 pub use format::PixelFormat;
 pub use h264::{H264Level, H264Profile, ProfileLevel};

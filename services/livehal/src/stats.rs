@@ -123,6 +123,9 @@ pub struct PipelineStats {
     pub bytes_encoded: AtomicU64,
     /// Times the pipeline was started again after a failure.
     pub restarts: AtomicU64,
+    /// Times that the pixels of a whole frame were copied or converted by the processor, on the
+    /// way from the capture device's buffer into the encoder. Drawing and decompressing are none.
+    pub frame_copies: AtomicU64,
     /// Key frames asked for.
     pub keyframe_requests: AtomicU64,
     /// Capture to encoder input.

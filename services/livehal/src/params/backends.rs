@@ -1,7 +1,5 @@
 //! The backends that can be named, and what of them this program and this machine offer.
 
-use std::path::Path;
-
 use super::{CaptureParams, EncoderParams, NativeSourceParams};
 use crate::ParamError;
 
@@ -83,15 +81,6 @@ pub(super) fn check(params: &NativeSourceParams) -> Result<(), ParamError> {
 
 fn capture(capture: &CaptureParams) -> Result<(), ParamError> {
     let backend = find("capture.backend", &capture.backend, &CAPTURE)?;
-    if let ("v4l2", Some(device)) = (backend.name, &capture.device)
-        && !Path::new(device).exists()
-    {
-        return Err(ParamError {
-            key: "capture.device".into(),
-            value: device.clone(),
-            reason: "no such device on this machine".into(),
-        });
-    }
     built("capture.backend", backend)
 }
 

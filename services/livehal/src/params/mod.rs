@@ -3,11 +3,12 @@
 pub(crate) mod backends;
 pub(crate) mod validate;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use crate::{ParamError, PixelFormat, ProfileLevel, VideoCodec};
+use crate::{ControlValue, ParamError, PixelFormat, ProfileLevel, VideoCodec};
 
 /// One `[[stream.<name>.sources]]` entry with a `capture` table.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -52,6 +53,9 @@ pub struct CaptureParams {
     /// Hand frames to the encoder as DMA-BUFs where both sides can.
     #[serde(default)]
     pub prefer_dmabuf: bool,
+    /// Controls of the camera, set whenever it is opened.
+    #[serde(default)]
+    pub controls: BTreeMap<String, ControlValue>,
 }
 
 /// The `encoder` table.
@@ -108,10 +112,12 @@ impl NativeSourceParams {
         validate::source(self)
     }
 
-    /// Checks that the backends named are in this program and that their devices are there.
+    /// Checks that the backends named are in this program.
+    ///
+    /// A device that is not there now may be plugged in later: that is a state of the pipeline.
     ///
     /// # Errors
-    /// The backend with the cargo feature that is missing, or the device.
+    /// The backend, with the cargo feature that is missing.
     pub fn check_available(&self) -> Result<(), ParamError> {
         backends::check(self)
     }

@@ -168,6 +168,13 @@ fn plain_pictures(capture: &CaptureParams) -> Checked {
             format!("backend {} gives yuv420 only", capture.backend),
         ));
     }
+    if let Some(name) = capture.controls.keys().next() {
+        return Err(refused(
+            "capture.controls",
+            name,
+            format!("backend {} has no controls; remove it", capture.backend),
+        ));
+    }
     if capture.prefer_dmabuf {
         return Err(refused(
             "capture.prefer_dmabuf",

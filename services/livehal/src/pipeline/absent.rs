@@ -6,7 +6,10 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::PacketReceiver;
-use crate::{Error, NativeSourceParams, PipelineState, PipelineStats, StreamGeometry};
+use crate::{
+    CameraControl, ControlError, ControlValue, Error, NativeSourceParams, PipelineState,
+    PipelineStats, StreamGeometry,
+};
 
 /// Never made: parameters are refused before, for no backend is there.
 pub(super) enum Pipeline {}
@@ -47,6 +50,18 @@ impl Pipeline {
     }
 
     pub(super) fn backends(&self) -> (&'static str, &'static str) {
+        match *self {}
+    }
+
+    pub(super) fn controls(&self) -> Vec<CameraControl> {
+        match *self {}
+    }
+
+    pub(super) fn set_control(
+        &self,
+        _name: &str,
+        _value: &ControlValue,
+    ) -> Result<ControlValue, ControlError> {
         match *self {}
     }
 

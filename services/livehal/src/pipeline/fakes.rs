@@ -96,7 +96,7 @@ impl Script {
         let (camera, coder) = (Arc::clone(self), Arc::clone(self));
         let backends = Backends {
             capture: Box::new(move |_| FakeCamera::open(&camera)),
-            encode: Box::new(move |params, _| {
+            encode: Box::new(move |params, _, _| {
                 coder.bitrate.store(params.bitrate, Ordering::SeqCst);
                 Ok(Box::new(FakeCoder(Arc::clone(&coder))))
             }),
@@ -141,6 +141,7 @@ impl CaptureBackend for FakeCamera {
             height: 64,
             fps: f64::from(FPS),
             color: Color::assumed(64),
+            stride: 64,
         }
     }
 
@@ -207,6 +208,7 @@ fn params() -> NativeSourceParams {
             fps: Some(FPS),
             pixel_format: None,
             prefer_dmabuf: false,
+            controls: Default::default(),
         },
         encoder: EncoderParams {
             backend: "auto".into(),

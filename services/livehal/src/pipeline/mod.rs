@@ -30,7 +30,8 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 
 use crate::{
-    EncodedPacket, Error, NativeSourceParams, PipelineState, PipelineStats, StreamGeometry,
+    CameraControl, ControlError, ControlValue, EncodedPacket, Error, NativeSourceParams,
+    PipelineState, PipelineStats, StreamGeometry,
 };
 
 /// Where a pipeline's packets arrive, in decoding order; bounded. It ends when the pipeline has
@@ -88,6 +89,24 @@ impl NativePipeline {
     /// Name of the capture and encoder backends in use (`auto` resolved).
     pub fn backends(&self) -> (&'static str, &'static str) {
         self.0.backends()
+    }
+
+    /// The camera's controls with their present values; none where the source has none, or is not
+    /// open.
+    pub fn controls(&self) -> Vec<CameraControl> {
+        self.0.controls()
+    }
+
+    /// Sets a control until the device is opened anew, and gives the value that the camera took.
+    ///
+    /// # Errors
+    /// See [`ControlError`].
+    pub fn set_control(
+        &self,
+        name: &str,
+        value: &ControlValue,
+    ) -> Result<ControlValue, ControlError> {
+        self.0.set_control(name, value)
     }
 
     /// The next captured picture as JPEG.

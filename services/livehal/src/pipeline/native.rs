@@ -11,13 +11,13 @@ use super::output::{CAPACITY, Output};
 use super::session::Event;
 use super::snapshot::Snapshots;
 use super::{PacketReceiver, supervisor};
-use crate::capture::{self, BackendError, CaptureBackend, RawFormat};
+use crate::capture::{self, BackendError, CameraControls, CaptureBackend, RawFormat};
 use crate::encode::{self, EncoderBackend};
 use crate::params::backends::{Backend, CAPTURE, ENCODE, named};
 use crate::params::validate::level_allows;
 use crate::{
-    CaptureParams, EncoderParams, Error, NativeSourceParams, ParamError, PipelineState,
-    PipelineStats, StreamGeometry,
+    CameraControl, CaptureParams, ControlError, ControlValue, EncoderParams, Error,
+    NativeSourceParams, ParamError, PipelineState, PipelineStats, StreamGeometry,
 };
 
 /// A function that opens a capture backend.
@@ -25,7 +25,11 @@ pub(crate) type OpenCapture =
     dyn Fn(&CaptureParams) -> Result<Box<dyn CaptureBackend>, BackendError> + Send + Sync;
 
 /// A function that opens an encoder backend.
-pub(crate) type OpenEncoder = dyn Fn(&EncoderParams, &RawFormat) -> Result<Box<dyn EncoderBackend>, BackendError>
+pub(crate) type OpenEncoder = dyn Fn(
+        &EncoderParams,
+        &RawFormat,
+        &Arc<PipelineStats>,
+    ) -> Result<Box<dyn EncoderBackend>, BackendError>
     + Send
     + Sync;
 
@@ -61,6 +65,7 @@ pub(super) struct Shared {
     pub(super) bitrate: AtomicU32,
     pub(super) snapshots: Snapshots,
     geometry: Mutex<Option<StreamGeometry>>,
+    controls: Mutex<Option<Arc<dyn CameraControls>>>,
 }
 
 impl Shared {
@@ -75,6 +80,16 @@ impl Shared {
 
     pub(super) fn set_geometry(&self, geometry: StreamGeometry) {
         *self.lock_geometry() = Some(geometry);
+    }
+
+    /// The controls of the camera that is open now; `None` when it closes.
+    pub(super) fn set_controls(&self, controls: Option<Arc<dyn CameraControls>>) {
+        *self.lock_controls() = controls;
+    }
+
+    fn lock_controls(&self) -> std::sync::MutexGuard<'_, Option<Arc<dyn CameraControls>>> {
+        // A pointer: a panic cannot leave it half-written.
+        self.controls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Refuses what the capture backend turned out to deliver, if the encoder's parameters do not
@@ -124,6 +139,7 @@ impl Pipeline {
             key_wanted: AtomicBool::new(false),
             snapshots: Snapshots::default(),
             geometry: Mutex::new(None),
+            controls: Mutex::new(None),
         });
         let (events, inbox) = mpsc::channel();
         let supervisor = std::thread::Builder::new()
@@ -183,6 +199,27 @@ impl Pipeline {
 
     pub(super) fn backends(&self) -> (&'static str, &'static str) {
         (self.shared.capture, self.shared.encoder)
+    }
+
+    pub(super) fn controls(&self) -> Vec<CameraControl> {
+        // The lock is not held while a driver is asked.
+        let controls = self.shared.lock_controls().clone();
+        controls.map(|camera| camera.list()).unwrap_or_default()
+    }
+
+    pub(super) fn set_control(
+        &self,
+        name: &str,
+        value: &ControlValue,
+    ) -> Result<ControlValue, ControlError> {
+        let controls = self.shared.lock_controls().clone();
+        let camera = controls.ok_or_else(|| {
+            ControlError::NoCamera(format!(
+                "capture.backend = {} has no controls now: no camera is open",
+                self.shared.capture
+            ))
+        })?;
+        camera.set(name, value)
     }
 
     pub(super) async fn snapshot(&self) -> Result<Bytes, Error> {

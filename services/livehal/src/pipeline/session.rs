@@ -9,7 +9,7 @@ use std::thread::{Builder, JoinHandle};
 use super::native::Shared;
 use super::output::Next;
 use super::slot::Slot;
-use crate::capture::{BackendError, Captured, RawFormat, RawFrame};
+use crate::capture::{BackendError, CaptureBackend, Captured, RawFormat, RawFrame};
 use crate::encode::{Encoded, EncoderBackend};
 use crate::stop::StopToken;
 use crate::{CaptureTime, DropReason, EncodedPacket, PacketFlags, PacketTiming};
@@ -127,11 +127,22 @@ impl Session {
         let mut backend = (shared.backends.capture)(&shared.params.capture)?;
         let format = backend.format();
         shared.check_format(&format)?;
+        shared.set_controls(backend.controls());
         let _ = self.events.send(Event::Opened(self.id, format));
+        let result = self.capture_frames(backend.as_mut(), &format);
+        shared.set_controls(None);
+        result
+    }
+
+    fn capture_frames(
+        &self,
+        backend: &mut dyn CaptureBackend,
+        format: &RawFormat,
+    ) -> Result<(), BackendError> {
         loop {
             match backend.next_frame(&self.stop)? {
-                Captured::Frame(frame) => self.captured(frame, &format),
-                Captured::Damaged => shared.stats.dropped(DropReason::CaptureError),
+                Captured::Frame(frame) => self.captured(frame, format),
+                Captured::Damaged => self.shared.stats.dropped(DropReason::CaptureError),
                 Captured::Stopped => return Ok(()),
             }
         }
@@ -150,7 +161,7 @@ impl Session {
     /// The encode thread.
     fn encode(&self, format: &RawFormat) -> Result<(), BackendError> {
         let shared = &self.shared;
-        let mut encoder = (shared.backends.encode)(&shared.params.encoder, format)?;
+        let mut encoder = (shared.backends.encode)(&shared.params.encoder, format, &shared.stats)?;
         shared.output.interrupted();
         let mut flowing = false;
         let mut bitrate = shared.params.encoder.bitrate;

@@ -30,6 +30,7 @@ fn params(path: &Path) -> CaptureParams {
         fps: None,
         pixel_format: None,
         prefer_dmabuf: false,
+        controls: Default::default(),
     }
 }
 

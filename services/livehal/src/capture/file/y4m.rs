@@ -96,6 +96,7 @@ impl<R: Read + Seek> Footage for Y4m<R> {
             height: self.header.height,
             fps: f64::from(frames) / f64::from(seconds),
             color: self.header.color,
+            stride: self.header.width,
         }
     }
 

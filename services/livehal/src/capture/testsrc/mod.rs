@@ -47,6 +47,7 @@ impl TestSource {
                 height,
                 fps: f64::from(fps),
                 color: Color::assumed(height),
+                stride: width,
             },
             pool: Pool::new(buffers.take(BUFFERS)),
             scene,

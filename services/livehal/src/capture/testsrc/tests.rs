@@ -13,6 +13,7 @@ fn params(width: u32, height: u32, fps: u32) -> CaptureParams {
         fps: Some(fps),
         pixel_format: None,
         prefer_dmabuf: false,
+        controls: Default::default(),
     }
 }
 

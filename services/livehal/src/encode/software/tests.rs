@@ -26,6 +26,7 @@ fn format(width: u32, height: u32, fps: f64) -> RawFormat {
         height,
         fps,
         color: Color::assumed(height),
+        stride: width,
     }
 }
 

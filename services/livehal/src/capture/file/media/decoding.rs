@@ -122,6 +122,7 @@ impl Decoding {
                 height,
                 fps,
                 color: color(path, &first),
+                stride: width,
             },
             converter: Converter::new(layout, size, turn, BUFFERS),
             timeline: Timeline::new(Duration::from_secs_f64(1.0 / fps)),
