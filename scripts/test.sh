@@ -109,6 +109,8 @@ part_layer() {
     if [[ ${INSTALL:-1} == 1 ]]; then
         apt_need python3-venv openssl rauc squashfs-tools dosfstools e2fsprogs wget shellcheck || true
     fi
+    # The server and its viewer with the image's configuration.
+    counted layer-programs cargo build --bin live777 --bin live777-peer
     counted layer tests/layer/run.sh
 }
 

@@ -2,11 +2,15 @@
 
 import os
 import shutil
+import socket
+import ssl
 import stat
 import subprocess
 import tempfile
+import time
 import tomllib
 import unittest
+import urllib.request
 from pathlib import Path
 
 from support import LAYERS, ROOT, layer_files
@@ -86,10 +90,7 @@ class Identity(Device):
         self.assertIn("machine id", done.stderr)
 
     def test_the_server_takes_the_configuration_of_the_image(self):
-        server = next((p for p in (ROOT / "target/release/live777", ROOT / "target/debug/live777")
-                       if p.is_file()), None)
-        if server is None:
-            self.skipTest("live777 is not built (cargo build)")
+        server = self.built("live777")
         self.identity()
         shutil.copy(CONFIGURATION, self.etc / "livehal/live777.toml")
         done = subprocess.run([server, "--check-config", self.etc / "livehal/live777.toml"],
@@ -99,6 +100,55 @@ class Identity(Device):
         done = subprocess.run([server, "--check-config", self.etc / "livehal/live777.toml"],
                               capture_output=True, text=True)
         self.assertEqual(done.returncode, 2, "without its token it must not be taken")
+
+    def test_a_viewer_decodes_what_the_image_serves(self):
+        server, viewer = self.built("live777"), self.built("live777-peer")
+        self.identity()
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            here = "127.0.0.1:%d" % probe.getsockname()[1]
+        text = CONFIGURATION.read_text()
+        self.assertEqual(text.count("[::]:7777"), 2)
+        configuration = self.etc / "livehal/live777.toml"
+        configuration.write_text(text.replace("[::]:7777", here))
+        process = subprocess.Popen([server, "--config", configuration, "--bus", "none"],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.wait_for(process, f"https://{here}/healthz")
+        good = self.etc / "livehal/tokens/admin"
+        wrong = self.etc / "wrong"
+        wrong.write_text("0" * 64)
+        for token, path, status, said in ((good, "/whep/cam", 0, "30 frames of 1280x720 decoded"),
+                                          (wrong, "/whep/cam", 1, "401"),
+                                          (good, "/whep/none", 1, "404"),
+                                          (good, "/other", 1, "not an address")):
+            done = subprocess.run([viewer, "--frames", "30", "--token-file", token, f"https://{here}{path}"],
+                                  capture_output=True, text=True)
+            self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+            self.assertIn(said, done.stdout + done.stderr)
+
+    def wait_for(self, process: subprocess.Popen, url: str):
+        """Until a server answers; its certificate is the device's own."""
+        anybody = ssl.create_default_context()
+        anybody.check_hostname = False
+        anybody.verify_mode = ssl.CERT_NONE
+        deadline = time.monotonic() + 30
+        while True:
+            self.assertIsNone(process.poll(), "live777 ended")
+            try:
+                with urllib.request.urlopen(url, context=anybody, timeout=5):
+                    return
+            except OSError as fault:
+                self.assertLess(time.monotonic(), deadline, fault)
+                time.sleep(0.05)
+
+    def built(self, name: str) -> Path:
+        """The newest build of a program of this repository."""
+        there = [p for p in (ROOT / f"target/{kind}/{name}" for kind in ("release", "debug")) if p.is_file()]
+        if not there:
+            self.skipTest(f"{name} is not built (cargo build --bin {name})")
+        return max(there, key=lambda p: p.stat().st_mtime)
 
 
 class Hawkbit(Device):

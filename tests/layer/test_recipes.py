@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import re
 import subprocess
 import tempfile
 import tomllib
@@ -11,6 +12,7 @@ from pathlib import Path
 from support import CACHE, LAYERS, MACHINES, ROOT, Recipes, bb, layer_files, quiet
 
 LIVE777 = ROOT / "meta-livehal/recipes-rust/live777/live777_0.1.0.bb"
+PEER = ROOT / "meta-livehal/recipes-rust/live777-peer/live777-peer_0.1.0.bb"
 
 
 class Case(unittest.TestCase):
@@ -133,6 +135,43 @@ class Live777(Case):
                 d = self.recipes.parse(LIVE777, LIVEHAL_REVISION=revision)
                 d.getVar("SRC_URI")
             self.assertIsInstance(caught.exception, (bb.BBHandledException, bb.data_smart.ExpansionError))
+
+
+class Licences(Case):
+    """LICENSE of a program has what each crate asks for that is linked into it."""
+
+    def test_the_servers_are_named(self):
+        for preset in ("native-rpi", "native-generic-v4l2", "native-rdk"):
+            self.check(LIVE777, "live777", "--no-default-features", f"--features={preset},webui")
+
+    def test_the_viewers_are_named(self):
+        self.check(PEER, "peer")
+
+    def test_one_that_is_missing_is_found(self):
+        self.assertTrue(granted("MIT OR Apache-2.0", {"MIT"}))
+        self.assertTrue(granted("(MIT/Apache-2.0) AND IJG", {"MIT", "IJG"}))
+        self.assertFalse(granted("(MIT OR Apache-2.0) AND IJG", {"MIT"}))
+        self.assertFalse(granted("Apache-2.0 WITH LLVM-exception", {"Apache-2.0"}))
+
+    def check(self, recipe: Path, package: str, *options: str):
+        named = set(self.recipes.parse(recipe).getVar("LICENSE").split()) - {"&"}
+        tree = subprocess.check_output(
+            ["cargo", "tree", "--package", package, "--edges=normal", "--prefix=none",
+             "--target=aarch64-unknown-linux-gnu", "--format={p}\t{l}", *options], cwd=ROOT, text=True)
+        wanted = dict(line.removesuffix(" (*)").split("\t") for line in tree.splitlines() if line)
+        self.assertGreater(len(wanted), 50)
+        missing = {crate: text for crate, text in wanted.items() if not granted(text, named)}
+        self.assertEqual(missing, {})
+        # And nothing that no crate asks for.
+        self.assertEqual({one for one in named if all(granted(t, named - {one}) for t in wanted.values())}, set())
+
+
+def granted(expression: str, named: set[str]) -> bool:
+    """Whether an SPDX expression holds with these licences."""
+    words = re.findall(r"[()]|[^()\s]+(?: WITH [^()\s]+)?", expression.replace("/", " OR "))
+    meaning = {"AND": "and", "OR": "or", "(": "(", ")": ")"}
+    # nothing but these words and truth values is evaluated
+    return eval(" ".join(meaning.get(word, str(word in named)) for word in words))
 
 
 class Images(Case):

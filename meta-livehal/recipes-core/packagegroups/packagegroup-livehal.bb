@@ -35,6 +35,7 @@ RDEPENDS:${PN}:append = " ${@bb.utils.contains('LIVEHAL_FLEET', 'hawkbit', 'live
 RDEPENDS:${PN}-development = "\
     curl \
     iproute2-ss \
+    live777-peer \
     livehal-ssh-keys \
     openssh-sftp-server \
     strace \

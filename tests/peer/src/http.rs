@@ -1,9 +1,11 @@
 //! The few HTTP requests a peer makes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use ureq::http::{Request, Response};
+use ureq::tls::TlsConfig;
 
 /// A WHEP or WHIP resource as the server's 201 describes it.
 #[derive(Debug, Clone)]
@@ -51,12 +53,18 @@ pub struct Client {
 }
 
 impl Client {
-    /// `base` without a trailing slash, e.g. `http://127.0.0.1:7777`.
+    /// `base` without a trailing slash, e.g. `http://127.0.0.1:7777`. Whose certificate an https
+    /// server has is not checked: a server under test made it itself.
     pub fn new(base: &str, token: Option<&str>) -> Self {
+        let tls = TlsConfig::builder()
+            .disable_verification(true)
+            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .build();
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_secs(20)))
             .proxy(None)
+            .tls_config(tls)
             .build()
             .new_agent();
         Self {
