@@ -87,6 +87,10 @@ class Verdict(unittest.TestCase):
                 # Too late for dmesg: the console has it.
                 self.lay(QUIET + line, QUIET, "0\n")
                 self.assertIn("kernel warning in console.log", self.reasons())
+                # Both have it: it is told once, of the log that is whole.
+                self.lay(QUIET + line, QUIET + line, "0\n")
+                self.assertEqual(self.reasons().count("kernel warning in"), 1)
+                self.assertIn("kernel warning in dmesg.log", self.reasons())
 
     def test_qemu(self) -> None:
         self.assertIn("did not power off", self.reasons(None))

@@ -54,6 +54,9 @@ for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub
 done
 # Started where the kernel's command line wants them.
 find "$systemd" -path '*.wants/*' \( -name 'ssh.*' -o -name 'systemd-network*' \) -delete
+# Where the system does not come up there is nobody to press a key.
+mkdir -p "$systemd/emergency.service.d"
+cp "$guest/emergency.conf" "$systemd/emergency.service.d/"
 # It looks for a vsock, which there is not, and complains.
 mkdir -p "$root/etc/systemd/system-generators"
 ln -s /dev/null "$root/etc/systemd/system-generators/systemd-ssh-generator"

@@ -27,7 +27,8 @@ def judge(out: Path, console: Path, qemu: int | None) -> list[str]:
     elif qemu != 0:
         reasons.append(f"QEMU ended with status {qemu}")
     reasons += _result(out)
-    logs = [console, out / "dmesg.log"]
+    # dmesg first: the console has not every line, but those of a kernel that died.
+    logs = [out / "dmesg.log", console]
     reasons += [f"no {log.name}: the kernel's messages are not known"
                 for log in logs if not log.exists() or log.stat().st_size == 0]
     for log in logs:
