@@ -1,12 +1,15 @@
 """What of the lab can be tested without a machine: python3 -m unittest discover -s tests/vm"""
 
 import os
+import select
+import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
 from unittest import mock
 
-from lab.cache import Cache, LabError, digest
+from lab.cache import Cache, LabError, digest, run_logged
 from lab.scenario import load, names, parse
 from lab.verdict import as_wanted, judge, kernel_trouble
 
@@ -167,6 +170,40 @@ class Entries(unittest.TestCase):
                 keys.add(digest(["6.12"], [file]))
                 keys.add(digest(["6.13"], [file]))
             self.assertEqual(len(keys), 4)
+
+
+class Commands(unittest.TestCase):
+    """Builds run other programs."""
+
+    def setUp(self) -> None:
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = Path(directory.name)
+        self.log = self.directory / "log"
+
+    def test_a_failure_tells_the_end_of_the_log(self) -> None:
+        run_logged(["true"], self.log)
+        with self.assertRaisesRegex(LabError, "no such disk"):
+            run_logged(["sh", "-c", "echo no such disk; exit 3"], self.log)
+
+    def test_who_ends_the_lab_ends_what_it_runs(self) -> None:
+        # The grandchild holds the pipe for as long as it lives.
+        fifo = self.directory / "alive"
+        os.mkfifo(fifo)
+        alive = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+        self.addCleanup(os.close, alive)
+        script = f"(exec 9>'{fifo}'; echo >&9; exec sleep 60) & wait"
+        code = ("import signal, sys\nfrom pathlib import Path\nfrom lab.cache import run_logged\n"
+                "signal.signal(signal.SIGTERM, lambda *_: sys.exit(9))\n"
+                "run_logged(['sh', '-c', sys.argv[1]], Path(sys.argv[2]))\n")
+        with subprocess.Popen([sys.executable, "-c", code, script, str(self.log)],
+                              cwd=Path(__file__).parent) as lab:
+            self.assertTrue(select.select([alive], [], [], 30)[0])
+            os.read(alive, 1)
+            lab.terminate()
+            self.assertEqual(lab.wait(30), 9)
+        self.assertTrue(select.select([alive], [], [], 30)[0])
+        self.assertEqual(os.read(alive, 1), b"")
 
 
 class Scenarios(unittest.TestCase):

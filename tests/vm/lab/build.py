@@ -15,7 +15,7 @@ DRIVERS_KBUILD = HERE / "modules" / "drivers" / "Kbuild"
 # What the VM has besides the essential packages. libstdc++6: what live777 is linked with.
 PACKAGES = [
     "systemd", "systemd-sysv", "udev", "dbus", "kmod", "busybox-static", "openssh-server", "iproute2",
-    "procps", "strace", "curl", "libstdc++6", "v4l-utils", "ffmpeg", "gstreamer1.0-tools",
+    "procps", "strace", "curl", "openssl", "libstdc++6", "v4l-utils", "ffmpeg", "gstreamer1.0-tools",
     "gstreamer1.0-plugins-base", "gstreamer1.0-plugins-good", "gstreamer1.0-plugins-bad", "rauc",
 ]
 

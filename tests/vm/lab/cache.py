@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,14 +29,21 @@ def as_root(command: list[str]) -> list[str]:
     return ["mmdebstrap", "--unshare-helper", *command]
 
 
-def run_logged(command: list[str], log: Path, **options) -> None:
-    """Runs a command with its output in a file; on failure the end of it is the error."""
-    with log.open("ab") as sink:
-        done = subprocess.run(command, stdout=sink, stderr=subprocess.STDOUT, check=False,
-                              stdin=subprocess.DEVNULL, **options)
-    if done.returncode:
+def run_logged(command: list[str], log: Path) -> None:
+    """Runs a command with its output in a file; on failure the end of it is the error. Who ends this
+    program ends the command with all that it has started."""
+    with log.open("ab") as sink, subprocess.Popen(
+            command, stdout=sink, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+            start_new_session=True) as running:
+        try:
+            status = running.wait()
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(running.pid, signal.SIGTERM)
+            raise
+    if status:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-30:])
-        raise LabError(f"{command[0]} failed ({done.returncode}):\n{tail}")
+        raise LabError(f"{command[0]} failed ({status}):\n{tail}")
 
 
 def digest(texts: Iterable[str], files: Iterable[Path]) -> str:
