@@ -15,6 +15,11 @@ IMAGE_INSTALL = "\
 # The kernel is in the slot, except where the firmware reads it from a FAT partition.
 IMAGE_INSTALL:append:rdk-x5 = " kernel-image kernel-devicetree rdk-x5-boot-script"
 
+# RAUC recommends it. It asks the board's boot-selection program, which is not there yet (docs/update.md),
+# and would fail at every boot.
+BAD_RECOMMENDATIONS:append:raspberrypi5 = " rauc-mark-good"
+BAD_RECOMMENDATIONS:append:rdk-x5 = " rauc-mark-good"
+
 # ext4 is what a slot holds: the disk image and the bundle carry the same bytes, so that an
 # update can leave out what the slot already has.
 IMAGE_FSTYPES = "ext4 wic.zst wic.bmap"

@@ -1,10 +1,11 @@
 # Where the recipes of this project get their source.
 #
-# LIVEHAL_REVISION = ""      the tree that the layer sits in, as it is on the disk. Only what LIVEHAL_SOURCES
-#                            names is copied: not target/, not what tests leave behind.
+# LIVEHAL_REVISION = ""      LIVEHAL_TREE, as it is on the disk: the tree that the layer sits in unless somebody
+#                            sets another. Only what LIVEHAL_SOURCES names is copied: not target/, not what tests
+#                            leave behind.
 # LIVEHAL_REVISION = "SHA"   that commit, from LIVEHAL_GIT; for releases. Kas: kas/opt/release.yml.
 #
-# LIVEHAL_GIT is the repository around the layer unless somebody sets another, such as
+# LIVEHAL_GIT is the repository of LIVEHAL_TREE unless somebody sets another, such as
 # git://host/livehal.git;protocol=https
 
 LIVEHAL_REVISION ?= ""

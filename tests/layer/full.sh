@@ -3,7 +3,8 @@
 #
 # LIVEHAL_LAYERS  a directory with bitbake, openembedded-core, meta-openembedded, meta-raspberrypi and
 #                 meta-rauc, at the commits of kas/*.lock.yml
-# LIVEHAL_BUILD   build directories (default: /var/tmp/livehal-layer-build)
+# LIVEHAL_BUILD   build directories (default: /var/tmp/livehal-layer-build); the step `build` leaves its
+#                 packages in package/debs
 # BitBake does not run as root: as root, a user `livehal-build` is made and used.
 set -uo pipefail
 # shellcheck source=scripts/lib.sh
@@ -104,7 +105,7 @@ without_complaint() { # without_complaint COMMAND...: no error, and no warning b
     status=$?
     printf '%s\n' "$output"
     ((status == 0)) || return "$status"
-    ! grep -E '^(WARNING|ERROR)' <<<"$output" | grep -vE 'Host distribution|SANITY_TESTED'
+    ! grep -E '^(WARNING|ERROR)' <<<"$output" | grep -vE 'Host distribution|SANITY_TESTED|^WARNING: Buildfile specified'
 }
 step_parse() {
     configure "$build/parse" livehal "${all[@]}" </dev/null
@@ -194,12 +195,23 @@ step_build() {
     configure "$build/package" livehal "${all[@]}" "$root/tests/layer/external" <<EOF
 require conf/external.conf
 RUST_EXTERNAL_SYSROOT = "$sysroot/usr"
+DEPLOY_DIR_DEB = "$build/package/debs"
 EOF
-    # -b: this recipe's tasks alone; what it depends on is Debian's.
-    local recipe=$root/meta-livehal/recipes-rust/live777/live777_0.1.0.bb
-    check build-live777 bitbake_env "$build/package" bitbake -b "$recipe" -c package_write_deb
-    check build-qa bitbake_env "$build/package" bitbake -b "$recipe" -c package_qa
+    local recipe
+    for recipe in recipes-rust/live777/live777 recipes-rust/live777-peer/live777-peer \
+        recipes-core/livehal-conf/livehal-conf recipes-core/livehal-identity/livehal-identity; do
+        check "build-${recipe##*/}" package "$root/meta-livehal/${recipe}_0.1.0.bb"
+    done
     check package-content package_content
+}
+
+# package RECIPE: its Debian packages, and what QA says of them.
+package() {
+    # -b: this recipe's tasks alone; what it depends on is Debian's.
+    local task
+    for task in package_write_deb package_qa; do
+        without_complaint bitbake_env "$build/package" bitbake -b "$1" -c "$task" || return 1
+    done
 }
 
 # Rust's standard library for aarch64 from Debian, without making this a machine of two architectures.
@@ -217,7 +229,7 @@ rust_for_aarch64() {
 
 package_content() {
     local package listing
-    package=$(find "$build/package/tmp/deploy/deb" -name 'live777_*.deb' | head -n 1)
+    package=$(find "$build/package/debs" -name 'live777_*.deb' | head -n 1)
     [[ -n $package ]] || { printf 'no package\n'; return 1; }
     dpkg-deb --info "$package" && dpkg-deb --contents "$package" || return 1
     [[ $(dpkg-deb --field "$package" Version) == "$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)"* ]] || return 1

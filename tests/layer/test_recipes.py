@@ -111,6 +111,12 @@ class Live777(Case):
         # No build directory, no editor's leftovers, and nothing that is not in git.
         self.assertNotIn("file://target", d.getVar("SRC_URI"))
 
+    def test_another_tree_can_be_named(self):
+        other = self.scratch / "other"
+        d = self.recipes.parse(LIVE777, LIVEHAL_TREE=str(other), LIVEHAL_REVISION="0" * 40)
+        self.assertTrue(d.getVar("SRC_URI").startswith(f"git://{other};"), d.getVar("SRC_URI"))
+        self.assertTrue(d.getVar("FILESEXTRAPATHS").startswith(f"{other}:"))
+
     def test_cargo_finds_its_whole_workspace_in_what_is_copied(self):
         copy = self.scratch / "copy"
         d = self.recipes.parse(LIVE777)

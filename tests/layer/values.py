@@ -34,6 +34,9 @@ def image(machine: str, v: dict[str, str]) -> list[tuple[str, bool]]:
         ("ext4 for the slot, wic for the card", {"ext4", "wic.zst", "wic.bmap"} <= types),
         ("SPDX 3 and VEX", v["SPDX_INCLUDE_VEX"] == "all" and "create-spdx" in v["INHERIT"]
          and "vex" in v["INHERIT"].split()),
+        ("the files have the names of the documents", v["IMAGE_LINK_NAME"] == f"livehal-image-{machine}"),
+        ("what needs a boot-selection program is where there is one",
+         ("rauc-mark-good" in v["BAD_RECOMMENDATIONS"]) == (machine != "qemuarm64")),
         ("an image fits its slot", v["IMAGE_ROOTFS_MAXSIZE"] == "1572864"),
     ]
 

@@ -27,9 +27,10 @@ RDEPENDS:${PN} = "\
     livehal-system \
     packagegroup-livehal-camera \
     rauc \
-    rauc-mark-good \
     rauc-service \
 "
+# Not on the boards: see classes-recipe/livehal_image.bbclass.
+RDEPENDS:${PN}:append:qemuarm64 = " rauc-mark-good"
 RDEPENDS:${PN}:append = " ${@bb.utils.contains('LIVEHAL_FFMPEG', '1', 'packagegroup-livehal-ffmpeg', '', d)}"
 RDEPENDS:${PN}:append = " ${@bb.utils.contains('LIVEHAL_FLEET', 'hawkbit', 'livehal-hawkbit', '', d)}"
 RDEPENDS:${PN}-development = "\
