@@ -29,17 +29,37 @@ def as_root(command: list[str]) -> list[str]:
     return ["mmdebstrap", "--unshare-helper", *command]
 
 
+@contextlib.contextmanager
+def signals_held() -> Iterator[None]:
+    """Whoever wants to end this program does so after the block."""
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: came.append(number))
+              for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for number in came:
+        signal.raise_signal(number)
+
+
 def run_logged(command: list[str], log: Path) -> None:
     """Runs a command with its output in a file; on failure the end of it is the error. Who ends this
     program ends the command with all that it has started."""
-    with log.open("ab") as sink, subprocess.Popen(
-            command, stdout=sink, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-            start_new_session=True) as running:
+    running = None
+    with log.open("ab") as sink:
         try:
+            with signals_held():
+                running = subprocess.Popen(command, stdout=sink, stderr=subprocess.STDOUT,
+                                           stdin=subprocess.DEVNULL, start_new_session=True)
             status = running.wait()
         except BaseException:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(running.pid, signal.SIGTERM)
+            if running is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(running.pid, signal.SIGTERM)
+                # mmdebstrap tidies up first, which can take a while.
+                running.wait()
             raise
     if status:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-30:])
