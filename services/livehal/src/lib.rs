@@ -35,6 +35,16 @@ mod still;
 #[cfg(feature = "native-source")]
 mod stop;
 pub mod strip;
+#[cfg(all(
+    target_os = "linux",
+    any(feature = "capture-v4l2", feature = "encoder-v4l2-m2m")
+))]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "the backends that use it come next"
+)]
+mod v4l2;
 
 pub use clock::CaptureTime;
 pub use codec::VideoCodec;

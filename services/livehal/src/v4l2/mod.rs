@@ -1,0 +1,21 @@
+//! Video4Linux2: what capture and encoding share of it.
+//!
+//! [`sys`] is the kernel's interface as it is, [`device`] a device's requests with errors that say
+//! which device and which request, [`controls`] its controls, [`queue`] the buffers of one
+//! direction, [`discover`] finds devices. `unsafe` is in these modules only.
+
+mod controls;
+mod device;
+mod discover;
+mod format;
+mod mapping;
+mod queue;
+pub(crate) mod sys;
+
+pub(crate) use controls::{Control, ControlType, Value};
+pub(crate) use device::{Capabilities, Device, Failure, Ready};
+pub(crate) use discover::{Found, by_capability, by_name};
+pub(crate) use format::{
+    BufferType, Direction, FormatInfo, Fourcc, FrameSizes, Interval, PixFormat, PlaneFormat,
+};
+pub(crate) use queue::{Buffer, Dequeued, ExternalPlane, Queue};
