@@ -38,9 +38,10 @@ apt_need() {
     fi
 }
 
-# What building needs besides cargo. nasm makes the software encoder four times as fast on x86.
+# What building needs besides cargo. nasm makes the software encoder four times as fast on x86; cmake
+# builds libjpeg-turbo for cameras that deliver JPEG.
 build_packages() {
-    local packages=(gcc g++ libc6-dev)
+    local packages=(cmake gcc g++ libc6-dev)
     [[ $(uname -m) == x86_64 ]] && packages+=(nasm)
     printf '%s\n' "${packages[@]}"
 }

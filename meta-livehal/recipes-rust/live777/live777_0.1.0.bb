@@ -4,14 +4,16 @@ DESCRIPTION = "Captures a camera or a built-in source, encodes it and serves eve
 Controlled over HTTP and D-Bus."
 SECTION = "multimedia"
 # The first is the program's; the others are those of the crates it is linked with.
-LICENSE = "BSD-2-Clause & Apache-2.0 & BSD-3-Clause & IJG & ISC & MIT & Unicode-3.0"
+LICENSE = "BSD-2-Clause & Apache-2.0 & BSD-3-Clause & IJG & ISC & MIT & Unicode-3.0 & Zlib"
 LIC_FILES_CHKSUM = "file://LICENSES/BSD-2-Clause.txt;md5=afee2662cd4e3d2ce50a385b553808e0"
 
 inherit livehal_source livehal_cargo systemd useradd
 
 require live777-crates.inc
 
-# The software encoder is C++; its assembly needs nasm on x86 and the compiler elsewhere.
+# The JPEG decoder of cameras is C and built by cmake. The software encoder is C++; the assembly of both
+# needs nasm on x86 and the compiler elsewhere.
+DEPENDS:append = " cmake-native"
 DEPENDS:append:x86 = " nasm-native"
 DEPENDS:append:x86-64 = " nasm-native"
 

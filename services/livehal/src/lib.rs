@@ -15,6 +15,8 @@ mod clock;
 mod codec;
 mod control;
 #[cfg(feature = "native-source")]
+mod convert;
+#[cfg(feature = "native-source")]
 mod encode;
 mod error;
 mod format;

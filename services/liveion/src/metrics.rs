@@ -115,6 +115,7 @@ pub(crate) fn page(engine: &EngineHandle, streams: &[Arc<Stream>]) -> String {
     engine_families(&mut page, engine);
     stream_families(&mut page, streams);
     drop_family(&mut page, streams);
+    copies_family(&mut page, streams);
     latency_family(&mut page, streams);
     page.finish()
 }
@@ -272,6 +273,21 @@ fn drop_label(reason: DropReason) -> &'static str {
         DropReason::OutputFull => "output_full",
         DropReason::AwaitingKey => "awaiting_key",
         DropReason::CaptureError => "capture_error",
+    }
+}
+
+/// Zero for a stream that needs none; streams without a native source have no such figure.
+fn copies_family(page: &mut PromText, streams: &[Arc<Stream>]) {
+    let mut copies = page.family(
+        "livehal_frame_copies_total",
+        Kind::Counter,
+        "Whole frames copied or converted by the processor between the camera and the encoder.",
+    );
+    for stream in streams {
+        if let Some(p) = stream.pipeline_stats() {
+            let count = p.frame_copies.load(Ordering::Relaxed);
+            copies.sample(&[("stream", stream.name())], count as f64);
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{CaptureParams, CaptureTime, PixelFormat, StreamGeometry};
 pub(crate) use controls::CameraControls;
 
 pub(crate) use pace::Pacer;
-pub(crate) use pool::Pool;
+pub(crate) use pool::{I420, Pool};
 
 /// A source of raw pictures.
 pub(crate) trait CaptureBackend {

@@ -95,6 +95,11 @@ impl I420 {
         }
     }
 
+    /// Bytes from one row of luma to the next.
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
     /// All samples: Y, U and V one after the other.
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
         &mut self.data

@@ -43,6 +43,8 @@ pub(crate) enum Encoded {
     },
     /// The rate control left the frame out.
     Skipped,
+    /// The picture could not be read: a damaged JPEG, or one shorter than its format.
+    Damaged(String),
 }
 
 /// Opens the backend that `params` names (`auto` already resolved) for frames of `format`.
@@ -56,11 +58,12 @@ pub(crate) fn open(
     format: &RawFormat,
     stats: &Arc<PipelineStats>,
 ) -> Result<Box<dyn EncoderBackend>, BackendError> {
-    let _ = stats;
     tracing::debug!(?format, "opening encoder {}", params.backend);
     match resolve(&params.backend) {
         #[cfg(feature = "encoder-software")]
-        software::NAME => Ok(Box::new(software::SoftwareEncoder::open(params, format)?)),
+        software::NAME => Ok(Box::new(software::SoftwareEncoder::open(
+            params, format, stats,
+        )?)),
         other => Err(BackendError::permanent(format!(
             "encoder.backend = {other}: not built into this program"
         ))),

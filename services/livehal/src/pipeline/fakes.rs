@@ -40,6 +40,7 @@ pub(super) enum Coder {
     Dies,
     Panics,
     Skips,
+    CannotRead,
     /// Waits until it is freed.
     Hangs,
 }
@@ -181,6 +182,7 @@ impl EncoderBackend for FakeCoder {
         match now {
             Coder::Works => {}
             Coder::Skips => return Ok(Encoded::Skipped),
+            Coder::CannotRead => return Ok(Encoded::Damaged("cut off".into())),
             Coder::Dies => return Err(BackendError::passing("the encoder is gone")),
             Coder::Panics => panic!("the encoder is on fire"),
             Coder::Hangs => self.0.hang(),

@@ -238,6 +238,12 @@ impl Session {
                 shared.key_wanted.fetch_or(key, Ordering::Relaxed);
                 Ok(None)
             }
+            Ok(Encoded::Damaged(why)) => {
+                tracing::debug!(stream = %shared.name, "frame dropped: {why}");
+                stats.dropped(DropReason::CaptureError);
+                shared.key_wanted.fetch_or(key, Ordering::Relaxed);
+                Ok(None)
+            }
             Err(e) => {
                 stats.dropped(DropReason::EncodeError);
                 Err(e)

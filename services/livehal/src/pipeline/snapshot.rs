@@ -8,7 +8,8 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use crate::capture::{RawFormat, RawFrame};
-use crate::{Error, PixelFormat, jpeg};
+use crate::convert::{Converter, Planar};
+use crate::{Error, jpeg};
 
 /// Requests that may wait at a time.
 const WAITING_LIMIT: usize = 16;
@@ -97,21 +98,11 @@ impl Drop for Busy {
 }
 
 fn still(frame: &RawFrame, format: &RawFormat) -> Answer {
-    let picture = &frame.picture;
-    match (
-        format.pixel,
-        picture.plane(0),
-        picture.plane(1),
-        picture.plane(2),
-    ) {
-        (PixelFormat::Yuv420, Some(y), Some(u), Some(v)) => {
-            jpeg::encode([y, u, v], format.width, format.height, format.color).map(Bytes::from)
-        }
-        _ => Err(Error::Backend(format!(
-            "snapshot: pictures of format {} cannot be coded",
-            format.pixel
-        ))),
-    }
+    let failed = |e| Error::Backend(format!("snapshot: {e}"));
+    let mut planar = Planar::new(format).map_err(failed)?;
+    let planes = planar.planes(frame.picture.as_ref()).map_err(failed)?;
+    let color = Converter::color(format);
+    jpeg::encode(planes, format.width, format.height, color).map(Bytes::from)
 }
 
 fn lock(desk: &Mutex<Desk>) -> std::sync::MutexGuard<'_, Desk> {

@@ -339,6 +339,20 @@ async fn a_key_frame_asked_for_comes_and_survives_a_frame_left_out() {
 }
 
 #[tokio::test]
+async fn pictures_that_cannot_be_read_are_dropped_as_damaged_and_the_stream_goes_on() {
+    let script = Script::new(Camera::Works, Coder::Works);
+    let (pipeline, mut packets) = script.start();
+    packet(&mut packets).await;
+    let stats = pipeline.stats();
+    script.coder(Coder::CannotRead);
+    pipeline.request_keyframe();
+    until(|| stats.drops(DropReason::CaptureError) >= 3).await;
+    script.coder(Coder::Works);
+    until(|| stats.keyframes_encoded.load(Ordering::Relaxed) == 2).await;
+    assert_eq!(stats.restarts.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
 async fn a_bit_rate_within_bounds_reaches_the_encoder_and_the_one_after_a_restart() {
     let script = Script::new(Camera::Works, Coder::Works);
     let (pipeline, mut packets) = script.start();

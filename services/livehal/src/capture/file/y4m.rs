@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{Footage, Shot};
 use crate::PixelFormat;
-use crate::capture::pool::I420;
+use crate::capture::I420;
 use crate::capture::{BackendError, Color, Pool, RawFormat};
 
 /// How every file begins.

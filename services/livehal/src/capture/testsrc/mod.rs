@@ -7,7 +7,7 @@ mod scene;
 
 use std::sync::Arc;
 
-use super::pool::I420;
+use super::I420;
 use super::{BackendError, CaptureBackend, Captured, Color, Pacer, Pool, RawFormat, RawFrame};
 use crate::stop::StopToken;
 use crate::strip::Strip;

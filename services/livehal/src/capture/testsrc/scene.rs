@@ -7,7 +7,7 @@
 
 use super::font::{GLYPH, glyph};
 use super::landscape::{Landscape, hash, ycbcr};
-use crate::capture::pool::I420;
+use crate::capture::I420;
 use crate::capture::{Color, Matrix};
 use crate::strip::{self, Strip};
 

@@ -4,7 +4,8 @@ use openh264::formats::YUVSource;
 use super::*;
 use crate::annexb::nal_units;
 use crate::capture::{Color, Picture, Plane, testsrc};
-use crate::{CaptureTime, VideoCodec, strip};
+use crate::convert::{PlaneMut, Target};
+use crate::{CaptureTime, PixelFormat, VideoCodec, strip};
 
 fn params(bitrate: u32, profile: &str, level: Option<&str>) -> EncoderParams {
     EncoderParams {
@@ -32,7 +33,7 @@ fn format(width: u32, height: u32, fps: f64) -> RawFormat {
 
 fn open(bitrate: u32, width: u32, height: u32) -> SoftwareEncoder {
     let params = params(bitrate, "42e01f", None);
-    SoftwareEncoder::open(&params, &format(width, height, 30.0)).unwrap()
+    SoftwareEncoder::open(&params, &format(width, height, 30.0), &stats()).unwrap()
 }
 
 /// Data and key flag; `None` where the frame was left out.
@@ -40,7 +41,12 @@ fn encode(encoder: &mut SoftwareEncoder, frame: &RawFrame, key: bool) -> Option<
     match encoder.encode(frame, key).unwrap() {
         Encoded::Unit { data, key } => Some((data, key)),
         Encoded::Skipped => None,
+        Encoded::Damaged(why) => panic!("{why}"),
     }
+}
+
+fn stats() -> Arc<PipelineStats> {
+    Arc::default()
 }
 
 /// Bits a second over the frames given, at 30 frames a second.
@@ -75,7 +81,8 @@ fn every_profile_and_level_asked_for_is_in_the_sequence_parameter_set() {
             ("5.2", 52),
         ] {
             let params = params(500_000, profile, Some(level));
-            let mut encoder = SoftwareEncoder::open(&params, &format(320, 240, 30.0)).unwrap();
+            let mut encoder =
+                SoftwareEncoder::open(&params, &format(320, 240, 30.0), &stats()).unwrap();
             let (data, _) = encode(&mut encoder, &frame, true).unwrap();
             let [made, constraints, made_level] = sps_of(&data).unwrap();
             assert_eq!((made, made_level), (idc, number), "{profile} {level}");
@@ -91,7 +98,7 @@ fn every_profile_and_level_asked_for_is_in_the_sequence_parameter_set() {
 fn a_level_the_encoder_would_raise_is_refused_at_the_first_key_frame() {
     // The parameters' own check is left out: 720p does not fit level 3.
     let params = params(500_000, "baseline", Some("3"));
-    let mut encoder = SoftwareEncoder::open(&params, &format(1280, 720, 30.0)).unwrap();
+    let mut encoder = SoftwareEncoder::open(&params, &format(1280, 720, 30.0), &stats()).unwrap();
     let frame = testsrc::frames(1280, 720, 30).next().unwrap();
     let error = encoder.encode(&frame, true).err().unwrap();
     assert!(error.permanent);
@@ -103,17 +110,9 @@ fn a_level_the_encoder_would_raise_is_refused_at_the_first_key_frame() {
 }
 
 #[test]
-fn pictures_of_another_layout_or_too_large_are_refused_by_name() {
+fn pictures_too_large_are_refused_by_name() {
     let params = params(500_000, "42e034", None);
-    let mut nv12 = format(320, 240, 30.0);
-    nv12.pixel = PixelFormat::Nv12;
-    let error = SoftwareEncoder::open(&params, &nv12).err().unwrap();
-    assert!(
-        error.permanent && error.text.contains("nv12"),
-        "{}",
-        error.text
-    );
-    let error = SoftwareEncoder::open(&params, &format(4096, 2160, 30.0))
+    let error = SoftwareEncoder::open(&params, &format(4096, 2160, 30.0), &stats())
         .err()
         .unwrap();
     assert!(
@@ -121,6 +120,76 @@ fn pictures_of_another_layout_or_too_large_are_refused_by_name() {
         "{}",
         error.text
     );
+}
+
+/// A picture's two planes.
+struct Nv12([Vec<u8>; 2], usize);
+
+impl Picture for Nv12 {
+    fn plane(&self, index: usize) -> Option<Plane<'_>> {
+        let data = self.0.get(index)?;
+        let stride = self.1;
+        Some(Plane { data, stride })
+    }
+}
+
+#[test]
+fn another_layout_is_coded_alike_and_its_conversions_are_counted() {
+    use std::sync::atomic::Ordering::Relaxed;
+
+    let (width, height) = (320, 240);
+    let params = params(500_000, "42e01f", None);
+    let planar = format(width, height, 30.0);
+    let nv12 = RawFormat {
+        pixel: PixelFormat::Nv12,
+        ..planar
+    };
+    let (direct, converted) = (stats(), stats());
+    let mut one = SoftwareEncoder::open(&params, &planar, &direct).unwrap();
+    let mut other = SoftwareEncoder::open(&params, &nv12, &converted).unwrap();
+    let mut converter = Converter::new(&planar).unwrap();
+    for frame in testsrc::frames(width, height, 30).take(5) {
+        let mut planes = [vec![0; 320 * 240], vec![0; 320 * 120]];
+        let stride = 320;
+        let target = planes.each_mut().map(|data| PlaneMut { data, stride });
+        converter
+            .convert(frame.picture.as_ref(), Target::Nv12(target))
+            .unwrap();
+        let paired = RawFrame {
+            picture: Arc::new(Nv12(planes, stride)),
+            ..frame
+        };
+        assert_eq!(
+            encode(&mut one, &frame, false),
+            encode(&mut other, &paired, false)
+        );
+    }
+    assert_eq!(
+        (
+            direct.frame_copies.load(Relaxed),
+            converted.frame_copies.load(Relaxed)
+        ),
+        (0, 5)
+    );
+}
+
+#[test]
+fn a_picture_too_short_is_damaged_and_the_next_is_coded() {
+    let nv12 = RawFormat {
+        pixel: PixelFormat::Nv12,
+        ..format(320, 240, 30.0)
+    };
+    let params = params(500_000, "42e01f", None);
+    let mut encoder = SoftwareEncoder::open(&params, &nv12, &stats()).unwrap();
+    let frame = |rows: usize| RawFrame {
+        captured: CaptureTime::now(),
+        picture: Arc::new(Nv12([vec![50; 320 * rows], vec![128; 320 * 120]], 320)),
+    };
+    let Encoded::Damaged(why) = encoder.encode(&frame(239), true).unwrap() else {
+        panic!("coded");
+    };
+    assert!(why.contains("plane 0"), "{why}");
+    assert!(encode(&mut encoder, &frame(240), true).unwrap().1);
 }
 
 #[test]

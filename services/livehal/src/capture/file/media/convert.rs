@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use livehal_ffmpeg::{Frame, Plane as Source};
 
-use crate::capture::pool::I420;
+use crate::capture::I420;
 use crate::capture::{Picture, Plane, Pool};
+use crate::convert::split as split_row;
 
 /// Layouts that can be converted, for messages.
 pub(super) const FORMATS: &str =
@@ -281,9 +282,7 @@ fn split(
         .zip(second.chunks_exact_mut(width));
     for (y, (first, second)) in rows.take(height).enumerate() {
         let row = source.data.get(y * source.stride..)?.get(..2 * width)?;
-        for ((pair, first), second) in row.chunks_exact(2).zip(first).zip(second) {
-            (*first, *second) = (pair[0], pair[1]);
-        }
+        split_row(row, first, second);
     }
     Some(())
 }
