@@ -11,7 +11,7 @@ set -uo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
 
 steps=("$@")
-((${#steps[@]})) || steps=(bare commits kernel parse values check build)
+((${#steps[@]})) || steps=(bare commits kernel parse values check build vm)
 machines=(raspberrypi5 rdk-x5 qemuarm64)
 layers=${LIVEHAL_LAYERS:-}
 build=${LIVEHAL_BUILD:-/var/tmp/livehal-layer-build}
@@ -98,6 +98,61 @@ same_commits() {
     return $status
 }
 step_commits() { check commits same_commits; }
+
+# The kas files, by kas itself: it checks the layers out by the lock files, writes the configuration, and BitBake
+# says what came of it. Without a network: the repositories are the checkouts, whose branches of `origin` are those
+# of the internet. meta-rust-bin is not among them, so kas/opt/rust-bin.yml is left to the schema.
+step_kas() {
+    local python=$build/kas-python repository machine revision
+    revision=$(git rev-parse HEAD)
+    [[ -x $python/bin/kas ]] || check kas-python kas_python "$python"
+    mkdir -p "$build/kas/mirrors"
+    # git clones of another user's repositories only by a file that allows it.
+    git config --file "$build/kas/.gitconfig" safe.directory '*'
+    for repository in bitbake openembedded-core meta-openembedded meta-raspberrypi meta-rauc; do
+        check "kas-$repository" kas_mirror "$repository"
+    done
+    for machine in "${machines[@]}"; do
+        check "kas-$machine" kas_says "$machine" "kas/$machine.yml" <<<"DISTRO=livehal MACHINE=$machine LIVEHAL_RELEASE="
+    done
+    check kas-release kas_says raspberrypi5 kas/raspberrypi5.yml:kas/opt/release.yml:kas/opt/hawkbit.yml:kas/opt/ffmpeg.yml \
+        <<<"LIVEHAL_RELEASE=1 LIVEHAL_FLEET=hawkbit LIVEHAL_FFMPEG=1 LIVEHAL_REVISION=$revision"
+    check kas-desk kas_says rdk-x5 kas/rdk-x5.yml:kas/opt/local.yml:kas/opt/hobot.yml:kas/opt/debug.yml:kas/opt/testimage.yml \
+        <<<"LIVEHAL_HOBOT=1 LIVEHAL_TREE=$build/kas LIVEHAL_SLOT_KIB=4194304"
+}
+kas_python() {
+    /usr/bin/python3 -m venv --clear "$1" &&
+        "$1/bin/python" -m pip install --quiet "$(grep '^kas==' tests/layer/requirements.txt)"
+}
+
+# kas_mirror REPOSITORY: what kas clones in place of the repository in the internet: its branches, by name.
+kas_mirror() {
+    local mirror=$build/kas/mirrors/$1.git url
+    url=$(sed -n "s|^    url: \(https://.*/$1.git\)|\1|p" kas/*.yml | head -n 1)
+    git config --file "$build/kas/.gitconfig" "url.$mirror.insteadOf" "$url" || return 1
+    [[ -d $mirror ]] ||
+        bitbake_env "$build/kas" git clone --bare --shared "$layers/$1" "$mirror" || return 1
+    bitbake_env "$build/kas" git -C "$mirror" fetch "$layers/$1" '+refs/remotes/origin/*:refs/heads/*'
+}
+
+# kas_says MACHINE FILES: BitBake's variables are those on standard input, as NAME=VALUE.
+kas_says() {
+    local machine=$1 files=$2 pair found status=0 pairs
+    read -ra pairs
+    for pair in "${pairs[@]}"; do
+        found=$(bitbake_env "$build/kas" env KAS_WORK_DIR="$build/kas" KAS_BUILD_DIR="$build/kas/build-$machine" \
+            GITCONFIG_FILE="$build/kas/.gitconfig" \
+            LIVEHAL_REVISION="$revision" LIVEHAL_TREE="$build/kas" LIVEHAL_HAWKBIT_SERVER=updates.example \
+            PATH="$build/kas-python/bin:/usr/sbin:/usr/bin:/sbin:/bin" \
+            bash -c "cd '$root' && kas shell '$files' -c 'bitbake-getvar --quiet --ignore-undefined --value ${pair%%=*}'") || return 1
+        found=$(tail -n 1 <<<"$found")
+        printf '%s = "%s"\n' "${pair%%=*}" "$found"
+        [[ $found == "${pair#*=}" ]] && continue
+        printf 'not so: %s\n' "$pair"
+        status=1
+    done
+    return $status
+}
 
 without_complaint() { # without_complaint COMMAND...: no error, and no warning but about this host
     local output status
@@ -189,7 +244,7 @@ check_layer() {
 }
 
 step_build() {
-    apt_need rustc-web cargo-web g++-aarch64-linux-gnu fakeroot quilt dpkg-dev || return
+    apt_need rustc-web cargo-web cmake g++-aarch64-linux-gnu fakeroot quilt dpkg-dev || return
     local sysroot=$build/rust-aarch64
     [[ -d $sysroot/usr/lib/rustlib ]] || check rust-for-aarch64 rust_for_aarch64 "$sysroot"
     configure "$build/package" livehal "${all[@]}" "$root/tests/layer/external" <<EOF
@@ -242,6 +297,19 @@ package_content() {
     done
     dpkg-deb --fsys-tarfile "$package" | tar -xO ./usr/bin/live777 >"$build/live777-aarch64"
     file "$build/live777-aarch64" | grep -q 'ARM aarch64'
+}
+
+# The packages of the step `build` in a Debian machine of arm64: live777 under its systemd and D-Bus, and the
+# image's cases. docs/vm.md, docs/testimage.md
+step_vm() {
+    local why
+    if ! why=$(tests/vm/vm check --arch arm64); then
+        printf '%s\n' "$why"
+        return
+    fi
+    check image-cases env LIVEHAL_LAYERS="$layers" \
+        tests/vm/vm ssh --arch arm64 -- "$root/tests/layer/debian_vm.sh" "$build/package/debs"
+    grep -E '^  (passed|skipped) ' "$build/logs/image-cases.log"
 }
 
 for step in "${steps[@]}"; do
