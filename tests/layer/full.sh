@@ -253,8 +253,8 @@ RUST_EXTERNAL_SYSROOT = "$sysroot/usr"
 DEPLOY_DIR_DEB = "$build/package/debs"
 EOF
     local recipe
-    for recipe in recipes-rust/live777/live777 recipes-rust/live777-peer/live777-peer \
-        recipes-core/livehal-conf/livehal-conf recipes-core/livehal-identity/livehal-identity; do
+    for recipe in recipes-core/livehal-conf/livehal-conf recipes-core/livehal-identity/livehal-identity \
+        recipes-rust/live777/live777 recipes-rust/live777-peer/live777-peer; do
         check "build-${recipe##*/}" package "$root/meta-livehal/${recipe}_0.1.0.bb"
     done
     check package-content package_content
