@@ -14,6 +14,8 @@ from .scenario import Scenario, patience
 
 ROOT = HERE.parent.parent
 CARGO_TARGETS = {"amd64": "x86_64-unknown-linux-gnu", "arm64": "aarch64-unknown-linux-gnu"}
+# How the names of Debian's compilers for them begin.
+COMPILERS = {"amd64": "x86_64-linux-gnu-", "arm64": "aarch64-linux-gnu-"}
 
 # Files of the repository and where a package installs them.
 INSTALLED = {
@@ -60,11 +62,16 @@ def _cargo(package: str, architecture: str) -> Path:
     """The package's binary, built by cargo."""
     command = ["cargo", "build", "--quiet", "--package", package]
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    environment = os.environ.copy()
     if architecture != native_architecture():
-        command += ["--target", CARGO_TARGETS[architecture]]
-        target /= CARGO_TARGETS[architecture]
+        triple = CARGO_TARGETS[architecture]
+        command += ["--target", triple]
+        target /= triple
+        # Unless somebody has said otherwise: Debian's cross compiler links, too.
+        environment.setdefault(f"CARGO_TARGET_{triple.upper().replace('-', '_')}_LINKER",
+                               f"{COMPILERS[architecture]}gcc")
     say(shlex.join(command))
-    if subprocess.run(command, cwd=ROOT, check=False).returncode:
+    if subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode:
         raise LabError(f"{shlex.join(command)} failed")
     return target / "debug" / package
 

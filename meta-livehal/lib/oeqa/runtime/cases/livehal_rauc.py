@@ -6,16 +6,24 @@
 """RAUC: slots, whom it trusts, who may use it."""
 
 import json
+from unittest import SkipTest
 
 from oeqa.core.decorator.depends import OETestDepends
 from oeqa.runtime.case import OERuntimeTestCase
 from oeqa.runtime.decorator.package import OEHasPackage
+
+from livehal_system import is_image
 
 COUNT = {"raspberrypi5": 4, "rdk-x5": 2, "qemuarm64": 2}
 INSTALLER = "busctl --system get-property de.pengutronix.rauc / de.pengutronix.rauc.Installer Operation"
 
 
 class LivehalRaucTest(OERuntimeTestCase):
+    @classmethod
+    def setUpClass(cls):
+        if not is_image(cls.tc.target):
+            raise SkipTest("needs an image of livehal: elsewhere there are no slots")
+
     @OETestDepends(["ssh.SSHTest.test_ssh"])
     @OEHasPackage(["rauc"])
     def test_slots_are_known_and_one_is_booted(self):
