@@ -244,7 +244,7 @@ check_layer() {
 }
 
 step_build() {
-    apt_need rustc-web cargo-web cmake g++-aarch64-linux-gnu fakeroot quilt dpkg-dev || return
+    apt_need rustc-web cargo-web cmake g++-aarch64-linux-gnu pseudo quilt dpkg-dev || return
     local sysroot=$build/rust-aarch64
     [[ -d $sysroot/usr/lib/rustlib ]] || check rust-for-aarch64 rust_for_aarch64 "$sysroot"
     configure "$build/package" livehal "${all[@]}" "$root/tests/layer/external" <<EOF

@@ -1,4 +1,4 @@
-SUMMARY = "Stands for pseudo where the distribution's fakeroot is used"
+SUMMARY = "Stands for pseudo-native where Debian's pseudo is used"
 DESCRIPTION = "Has nothing in it: FAKEROOTCMD names the program."
 LICENSE = "MIT"
 
