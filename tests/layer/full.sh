@@ -104,6 +104,8 @@ step_commits() { check commits same_commits; }
 # of the internet. meta-rust-bin is not among them, so kas/opt/rust-bin.yml is left to the schema.
 step_kas() {
     local python=$build/kas-python repository machine revision
+    # What kas/opt/testimage.yml needs.
+    apt_need iproute2 iputils-ping openssh-client procps || return
     revision=$(git rev-parse HEAD)
     [[ -x $python/bin/kas ]] || check kas-python kas_python "$python"
     mkdir -p "$build/kas/mirrors"
