@@ -17,7 +17,7 @@ modprobe vivid n_devs=1 node_types=0x1
 wait_for 10 video_node vivid >/dev/null
 camera=$(video_node vivid)
 v4l2-ctl -d "$camera" --set-fmt-video=width=640,height=360,pixelformat=YUYV \
-    --stream-mmap --stream-count=1 --stream-to=/tmp/frame.yuv >"$out/v4l2-ctl.log"
+    --stream-mmap --stream-count=1 --stream-to=/tmp/frame.yuv >"$out/v4l2-ctl.log" 2>&1
 # v4l2-ctl can fail and say 0: what counts is the frame, whole and not of one colour.
 [[ $(stat -c %s /tmp/frame.yuv) == $((640 * 360 * 2)) ]] || fail "the frame has another size"
 colours=$(od -An -v -tx4 -w4 /tmp/frame.yuv | sort -u | wc -l)
