@@ -143,6 +143,7 @@ fn params(width: u32, height: u32, bitrate: u32, level: &str) -> NativeSourcePar
         },
         encoder: EncoderParams {
             backend: "software".into(),
+            device: None,
             codec: VideoCodec::H264,
             bitrate,
             min_bitrate: None,

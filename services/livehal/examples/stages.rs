@@ -93,6 +93,7 @@ fn params(width: u32, height: u32, fps: u32) -> NativeSourceParams {
         },
         encoder: EncoderParams {
             backend: "auto".into(),
+            device: None,
             codec: VideoCodec::H264,
             bitrate: 2_000_000,
             min_bitrate: None,

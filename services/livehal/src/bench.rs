@@ -1,5 +1,8 @@
 //! What the benches need of the inside. No part of the interface.
 
+#[cfg(all(target_os = "linux", feature = "encoder-v4l2-m2m"))]
+pub mod m2m;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};

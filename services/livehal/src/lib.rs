@@ -4,7 +4,10 @@
 //! hands every coded access unit to its owner as an [`EncodedPacket`]. Raw frames never leave this
 //! crate. It knows nothing of RTP, HTTP or D-Bus.
 
-#[cfg(feature = "encoder-software")]
+#[cfg(any(
+    feature = "encoder-software",
+    all(target_os = "linux", feature = "encoder-v4l2-m2m")
+))]
 mod annexb;
 #[cfg(feature = "bench")]
 #[doc(hidden)]

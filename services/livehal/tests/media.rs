@@ -55,6 +55,7 @@ fn params(path: &Path) -> NativeSourceParams {
         },
         encoder: EncoderParams {
             backend: "software".into(),
+            device: None,
             codec: VideoCodec::H264,
             // So much that rate control has no reason to leave a picture out.
             bitrate: 10_000_000,

@@ -358,6 +358,16 @@ fn keys_that_mean_nothing_to_the_backend_are_refused() {
             &["capture.path = a", "not libcamera"],
         ),
         (
+            "\"software\"",
+            "\"software\"\ndevice = \"/dev/video11\"",
+            &["encoder.device = \"/dev/video11\"", "only backend v4l2-m2m"],
+        ),
+        (
+            "\"software\"",
+            "\"v4l2-m2m\"\ndevice = \"\"",
+            &["encoder.device = \"\"", "names no device"],
+        ),
+        (
             "profile = \"baseline\"",
             "profile = \"42e01f\"",
             &["encoder.level = 3.1", "42e01f already says level 3.1"],

@@ -35,6 +35,7 @@ fn source(capture: CaptureParams, level: &str) -> NativeSourceParams {
         capture,
         encoder: EncoderParams {
             backend: "auto".into(),
+            device: None,
             codec: VideoCodec::H264,
             bitrate: 800_000,
             min_bitrate: None,

@@ -68,22 +68,22 @@ pub(crate) trait Picture: Send + Sync {
 
     /// The same pixels as DMA-BUFs, where they are in some: a device reads them there without a
     /// copy. They stay as they are while the picture lives.
-    #[allow(dead_code, reason = "the hardware encoders will ask")]
+    #[allow(dead_code, reason = "not every build has a hardware encoder")]
     fn dmabuf(&self) -> Option<DmaBuf<'_>> {
         None
     }
 }
 
 /// Where a picture lies in DMA-BUFs: one for each plane, several of which may be the same buffer.
-#[allow(dead_code, reason = "the hardware encoders will ask")]
-#[derive(Clone, Copy)]
+#[allow(dead_code, reason = "not every build has a hardware encoder")]
+#[derive(Clone)]
 pub(crate) struct DmaBuf<'a> {
     /// The planes, as [`Picture::plane`] numbers them.
-    pub(crate) planes: &'a [DmaBufPlane<'a>],
+    pub(crate) planes: Vec<DmaBufPlane<'a>>,
 }
 
 /// One plane in a DMA-BUF.
-#[allow(dead_code, reason = "the hardware encoders will ask")]
+#[allow(dead_code, reason = "not every build has a hardware encoder")]
 #[derive(Clone, Copy)]
 pub(crate) struct DmaBufPlane<'a> {
     /// The buffer.

@@ -24,7 +24,10 @@ pub(crate) enum Target<'a> {
     /// Y, U and V.
     Yuv420([PlaneMut<'a>; 3]),
     /// Y, and pairs of U and V.
-    #[allow(dead_code, reason = "what the hardware encoders take")]
+    #[allow(
+        dead_code,
+        reason = "what hardware encoders take, which not every build has"
+    )]
     Nv12([PlaneMut<'a>; 2]),
 }
 

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "encoder-software")]
 pub(crate) mod software;
+#[cfg(all(target_os = "linux", feature = "encoder-v4l2-m2m"))]
+pub(crate) mod v4l2_m2m;
 
 use std::sync::Arc;
 
@@ -29,10 +31,6 @@ pub(crate) trait EncoderBackend {
 }
 
 /// What became of a frame.
-#[cfg_attr(
-    not(feature = "encoder-software"),
-    expect(dead_code, reason = "no other encoder exists yet")
-)]
 pub(crate) enum Encoded {
     /// An access unit.
     Unit {
@@ -63,6 +61,13 @@ pub(crate) fn open(
         #[cfg(feature = "encoder-software")]
         software::NAME => Ok(Box::new(software::SoftwareEncoder::open(
             params, format, stats,
+        )?)),
+        #[cfg(all(target_os = "linux", feature = "encoder-v4l2-m2m"))]
+        v4l2_m2m::NAME => Ok(Box::new(v4l2_m2m::V4l2Encoder::open(
+            params,
+            v4l2_m2m::Coding::H264,
+            format,
+            stats,
         )?)),
         other => Err(BackendError::permanent(format!(
             "encoder.backend = {other}: not built into this program"

@@ -60,7 +60,7 @@ pub(crate) static ENCODE: [Backend; 4] = [
         name: "v4l2-m2m",
         feature: "encoder-v4l2-m2m",
         enabled: cfg!(feature = "encoder-v4l2-m2m"),
-        built: false,
+        built: cfg!(target_os = "linux"),
     },
     Backend {
         name: "rdk",

@@ -64,6 +64,10 @@ pub struct CaptureParams {
 pub struct EncoderParams {
     /// Backend name: `software`, `v4l2-m2m`, `rdk` or `auto`.
     pub backend: String,
+    /// Which device of backend `v4l2-m2m` encodes, by its path or its card's name; without, the
+    /// first that makes the codec.
+    #[serde(default)]
+    pub device: Option<String>,
     /// Codec to produce.
     pub codec: VideoCodec,
     /// Target bit rate in bit/s.

@@ -210,8 +210,21 @@ fn encoder(encoder: &EncoderParams) -> Checked {
             format!("backend {} makes h264 only", encoder.backend),
         ));
     }
+    encoder_device(encoder)?;
     within("encoder.gop", encoder.gop, 1, 36_000, "frames")?;
     bitrates(encoder)
+}
+
+fn encoder_device(encoder: &EncoderParams) -> Checked {
+    let Some(device) = &encoder.device else {
+        return Ok(());
+    };
+    let reason = match encoder.backend.as_str() {
+        "v4l2-m2m" if !device.is_empty() => return Ok(()),
+        "v4l2-m2m" => "names no device".to_owned(),
+        other => format!("only backend v4l2-m2m has a device, not {other}; remove it"),
+    };
+    Err(refused("encoder.device", format!("{device:?}"), reason))
 }
 
 fn bitrates(encoder: &EncoderParams) -> Checked {

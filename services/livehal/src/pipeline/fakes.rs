@@ -214,6 +214,7 @@ fn params() -> NativeSourceParams {
         },
         encoder: EncoderParams {
             backend: "auto".into(),
+            device: None,
             codec: VideoCodec::H264,
             bitrate: 500_000,
             min_bitrate: Some(100_000),

@@ -325,6 +325,11 @@ impl Queue {
         Ok(())
     }
 
+    /// An error for what the program must not do with this queue.
+    pub(crate) fn misused(&self) -> Failure {
+        self.core.device.failure(VIDIOC_QBUF.name, Errno::INVAL)
+    }
+
     fn buffer(&self, index: usize) -> Buffer {
         Buffer {
             index,
@@ -354,6 +359,14 @@ impl Buffer {
         Some(unsafe { mapping.bytes_mut() })
     }
 
+    /// All bytes of every plane, to be written.
+    pub(crate) fn planes_mut(&mut self) -> impl Iterator<Item = &mut [u8]> {
+        self.memory.planes.iter().map(|mapping| {
+            // SAFETY: as in `plane_mut`; each plane is a mapping of its own.
+            unsafe { mapping.bytes_mut() }
+        })
+    }
+
     /// The DMA-BUF of a plane, if the queue was [exported](Queue::export).
     pub(crate) fn dmabuf(&self, plane: usize) -> Option<BorrowedFd<'_>> {
         let exported = self.memory.exported.get()?;
@@ -379,6 +392,11 @@ impl Dequeued {
     /// The driver could not fill the buffer properly.
     pub(crate) fn damaged(&self) -> bool {
         self.flags & V4L2_BUF_FLAG_ERROR != 0
+    }
+
+    /// The time stamp is that of the buffer which the device made this one of.
+    pub(crate) fn copied_time(&self) -> bool {
+        self.flags & V4L2_BUF_FLAG_TIMESTAMP_MASK == V4L2_BUF_FLAG_TIMESTAMP_COPY
     }
 
     /// The time stamp is of `CLOCK_MONOTONIC`.

@@ -10,6 +10,7 @@ use crate::{CaptureTime, PixelFormat, VideoCodec, strip};
 fn params(bitrate: u32, profile: &str, level: Option<&str>) -> EncoderParams {
     EncoderParams {
         backend: NAME.into(),
+        device: None,
         codec: VideoCodec::H264,
         bitrate,
         min_bitrate: None,
