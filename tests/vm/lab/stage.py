@@ -1,6 +1,7 @@
 """Lays out what a run brings into the VM."""
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -38,10 +39,17 @@ def stage(share: Path, scenario: Scenario, machine: Machine) -> None:
     shutil.copy(scenario.path, inside / "scenario.sh")
     (inside / "run.env").write_text(f"export LIMIT={scenario.seconds()} PATIENCE={patience()}\n")
     for payload in scenario.payloads:
-        if payload not in PAYLOADS:
+        if example := re.fullmatch(r"example:([^:]+):([^:]+):([^:]*)", payload):
+            package, name, features = example.groups()
+            command = ["--package", package, "--example", name, "--features", features,
+                       "--no-default-features"]
+            built = _cargo(command, Path("examples", name), machine.architecture)
+            _install(built, inside / "files/usr/local/bin" / name)
+        elif payload in PAYLOADS:
+            PAYLOADS[payload](inside / "files", machine.architecture)
+        else:
             raise LabError(f"{scenario.name}: no payload {payload}; there are: "
-                           f"{', '.join(PAYLOADS)}")
-        PAYLOADS[payload](inside / "files", machine.architecture)
+                           f"{', '.join(PAYLOADS)}, example:PACKAGE:NAME:FEATURES")
     for module in scenario.modules:
         say(f"building the module {module}")
         work = share / "modules" / Path(module).name
@@ -53,14 +61,15 @@ def stage(share: Path, scenario: Scenario, machine: Machine) -> None:
 def _live777(files: Path, architecture: str) -> None:
     """The server as a package installs it. LIVE777_AMD64 or LIVE777_ARM64 names a binary to take."""
     given = os.environ.get(f"LIVE777_{architecture.upper()}")
-    _install(Path(given) if given else _cargo("live777", architecture), files / "usr/bin/live777")
+    built = given or _cargo(["--package", "live777"], Path("live777"), architecture)
+    _install(Path(built), files / "usr/bin/live777")
     for source, target in INSTALLED.items():
         _install(ROOT / source, files / target)
 
 
-def _cargo(package: str, architecture: str) -> Path:
-    """The package's binary, built by cargo."""
-    command = ["cargo", "build", "--quiet", "--package", package]
+def _cargo(what: list[str], made: Path, architecture: str) -> Path:
+    """What cargo builds: `made` below the target directory of its profile."""
+    command = ["cargo", "build", "--quiet", *what]
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     environment = os.environ.copy()
     if architecture != native_architecture():
@@ -73,7 +82,7 @@ def _cargo(package: str, architecture: str) -> Path:
     say(shlex.join(command))
     if subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode:
         raise LabError(f"{shlex.join(command)} failed")
-    return target / "debug" / package
+    return target / "debug" / made
 
 
 def _install(source: Path, target: Path) -> None:
