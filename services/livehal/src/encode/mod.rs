@@ -31,6 +31,7 @@ pub(crate) trait EncoderBackend {
 }
 
 /// What became of a frame.
+#[allow(dead_code, reason = "not every build has an encoder")]
 pub(crate) enum Encoded {
     /// An access unit.
     Unit {
