@@ -6,6 +6,9 @@ LIVEHAL_CARGO_CLASS ??= "cargo"
 # nooelint: oelint.var.inherit.inherit_defer
 inherit ${LIVEHAL_CARGO_CLASS}
 
+# C in crates: its debug information names the place that Rust's does, not the build directory.
+DEBUG_PREFIX_MAP:append = " -ffile-prefix-map=${UNPACKDIR}/cargo_home=${TARGET_DBGSRC_DIR}/sources/cargo_home"
+
 # meta-rust-bin's class knows nothing of crates that BitBake fetched.
 livehal_vendored_crates () {
     install -d ${UNPACKDIR}/cargo_home
