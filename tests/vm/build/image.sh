@@ -24,12 +24,13 @@ find "$modules/kernel"/{arch,crypto,drivers/{media,virtio,block,net,char},fs,net
     -name '*.ko.xz' -print0 2>/dev/null | xargs -0 -r -P "$(nproc)" -n 64 xz -d
 depmod -b "$root/usr" "$release"
 
-# --- initrd: a busybox that finds the root file system -----------------------------------------------
+# --- initrd: a busybox that finds the file systems ---------------------------------------------------
 initrd=$work/initrd
 mkdir -p "$initrd"/{bin,proc,sys,dev,root,modules}
 cp "$root/usr/bin/busybox" "$initrd/bin/"
 install -m 755 "$guest/init" "$initrd/init"
-for module in virtio_pci virtio_blk ext4; do
+# 9pnet_virtio: if udev loads it while /mnt/share is mounted, the mount can come before the channel.
+for module in virtio_pci virtio_blk ext4 9pnet_virtio 9p; do
     modprobe -d "$root" -S "$release" --show-depends "$module"
 done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' | while read -r path; do
     cp "$path" "$initrd/modules/"
