@@ -197,6 +197,17 @@ class Images(Case):
             d = self.recipes.parse(release, IMAGE_FEATURES=feature)
             self.assertIn(feature, d.getVar("__SKIPPED") or "", feature)
 
+    def test_the_development_image_has_what_the_runtime_cases_call(self):
+        d = self.recipes.parse(LAYERS[0] / "recipes-core/packagegroups/packagegroup-livehal.bb")
+        packages = d.getVar("RDEPENDS:packagegroup-livehal-development").split()
+        cases = "".join(p.read_text() for p in (LAYERS[0] / "lib/oeqa/runtime/cases").glob("*.py"))
+        # Busybox and systemd have the others.
+        for command, package in {"curl ": "curl", "findmnt ": "util-linux-findmnt", "live777-peer ": "live777-peer",
+                                 "setpriv ": "util-linux-setpriv", "ss --": "iproute2-ss",
+                                 "systemd-analyze ": "systemd-analyze"}.items():
+            self.assertIn(f'"{command}', cases)
+            self.assertIn(package, packages)
+
     def test_a_release_is_not_signed_by_development_keys(self):
         bundle = LAYERS[0] / "recipes-core/bundles/livehal-bundle_0.1.0.bb"
         d = self.recipes.parse(bundle, LIVEHAL_RELEASE="1")

@@ -41,5 +41,7 @@ RDEPENDS:${PN}-development = "\
     openssh-sftp-server \
     strace \
     systemd-analyze \
+    util-linux-findmnt \
+    util-linux-setpriv \
     v4l-utils \
 "
