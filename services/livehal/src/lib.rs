@@ -34,6 +34,12 @@ mod h264;
 mod jpeg;
 mod packet;
 mod params;
+#[cfg(all(feature = "bench", feature = "capture-v4l2", target_os = "linux"))]
+#[doc(hidden)]
+pub mod probe {
+    //! A look through a camera, for the tests in the VM.
+    pub use crate::capture::v4l2::probe::{Seen, look};
+}
 mod pipeline;
 mod stats;
 mod still;

@@ -50,6 +50,9 @@ pub enum DropReason {
     AwaitingKey,
     /// The capture backend delivered a damaged frame.
     CaptureError,
+    /// The device captured a frame and could not deliver it: it had no free buffer, or the bus
+    /// lost it.
+    CaptureMissed,
 }
 
 /// What is really being captured.
@@ -132,14 +135,19 @@ pub struct PipelineStats {
     pub capture_to_encode: Histogram,
     /// Encoder input to packet.
     pub encode: Histogram,
-    drops: [AtomicU64; 6],
+    drops: [AtomicU64; 7],
 }
 
 impl PipelineStats {
     /// Counts one drop.
     pub fn dropped(&self, reason: DropReason) {
+        self.dropped_many(reason, 1);
+    }
+
+    /// Counts drops.
+    pub fn dropped_many(&self, reason: DropReason, count: u64) {
         if let Some(c) = self.drops.get(reason as usize) {
-            c.fetch_add(1, Ordering::Relaxed);
+            c.fetch_add(count, Ordering::Relaxed);
         }
     }
 
@@ -173,12 +181,14 @@ mod tests {
         stats.dropped(DropReason::CaptureError);
         stats.dropped(DropReason::CaptureError);
         stats.dropped(DropReason::EncoderBusy);
+        stats.dropped_many(DropReason::CaptureMissed, 5);
         let counts = [
             DropReason::EncoderBusy,
             DropReason::RateControl,
             DropReason::CaptureError,
+            DropReason::CaptureMissed,
         ]
         .map(|reason| stats.drops(reason));
-        assert_eq!(counts, [1, 0, 2]);
+        assert_eq!(counts, [1, 0, 2, 5]);
     }
 }

@@ -401,9 +401,16 @@ fn keys_that_the_backend_needs_are_missed_by_name() {
         (
             with(
                 "backend = \"testsrc\"",
-                "backend = \"v4l2\"\ndevice = \"0\"",
+                "backend = \"v4l2\"\ndevice = \"dev/video0\"",
             ),
-            &["capture.device = 0", "absolute path"],
+            &["capture.device = dev/video0", "absolute path"],
+        ),
+        (
+            with(
+                "backend = \"testsrc\"",
+                "backend = \"v4l2\"\ndevice = \"\"",
+            ),
+            &["capture.device", "names no camera"],
         ),
         (
             with(

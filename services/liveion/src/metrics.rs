@@ -273,6 +273,7 @@ fn drop_label(reason: DropReason) -> &'static str {
         DropReason::OutputFull => "output_full",
         DropReason::AwaitingKey => "awaiting_key",
         DropReason::CaptureError => "capture_error",
+        DropReason::CaptureMissed => "capture_missed",
     }
 }
 

@@ -34,7 +34,7 @@ def stage(share: Path, scenario: Scenario, machine: Machine) -> None:
     inside = share / "in"
     for directory in (inside / "files", inside / "modules", share / "out"):
         directory.mkdir(parents=True)
-    for file in ("run.sh", "lib.sh"):
+    for file in ("run.sh", "lib.sh", "camera.sh"):
         shutil.copy(GUEST / file, inside / file)
     shutil.copy(scenario.path, inside / "scenario.sh")
     (inside / "run.env").write_text(f"export LIMIT={scenario.seconds()} PATIENCE={patience()}\n")
@@ -61,10 +61,19 @@ def stage(share: Path, scenario: Scenario, machine: Machine) -> None:
 def _live777(files: Path, architecture: str) -> None:
     """The server as a package installs it. LIVE777_AMD64 or LIVE777_ARM64 names a binary to take."""
     given = os.environ.get(f"LIVE777_{architecture.upper()}")
-    built = given or _cargo(["--package", "live777"], Path("live777"), architecture)
+    # With what the machine's drivers are for.
+    command = ["--package", "live777", "--no-default-features",
+               "--features", "native-generic-v4l2,webui"]
+    built = given or _cargo(command, Path("live777"), architecture)
     _install(Path(built), files / "usr/bin/live777")
     for source, target in INSTALLED.items():
         _install(ROOT / source, files / target)
+
+
+def _peer(files: Path, architecture: str) -> None:
+    """The viewer."""
+    built = _cargo(["--package", "peer", "--bin", "live777-peer"], Path("live777-peer"), architecture)
+    _install(built, files / "usr/local/bin/live777-peer")
 
 
 def _cargo(what: list[str], made: Path, architecture: str) -> Path:
@@ -92,4 +101,4 @@ def _install(source: Path, target: Path) -> None:
     shutil.copy(source, target)
 
 
-PAYLOADS: dict[str, Callable[[Path, str], None]] = {"live777": _live777}
+PAYLOADS: dict[str, Callable[[Path, str], None]] = {"live777": _live777, "peer": _peer}

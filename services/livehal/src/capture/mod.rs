@@ -9,6 +9,8 @@ pub(crate) mod file;
 mod pace;
 mod pool;
 pub(crate) mod testsrc;
+#[cfg(all(feature = "capture-v4l2", target_os = "linux"))]
+pub(crate) mod v4l2;
 
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
@@ -47,6 +49,9 @@ pub(crate) enum Captured {
     Frame(RawFrame),
     /// The source delivered something unusable; it is counted and capture goes on.
     Damaged,
+    /// So many frames never came, as the next one's number shows; they are counted.
+    #[allow(dead_code, reason = "only cameras number their frames")]
+    Missed(u32),
     /// The stop token was set.
     Stopped,
 }
@@ -173,6 +178,8 @@ pub(crate) struct BackendError {
     pub(crate) text: String,
     /// Trying again cannot help: the configuration or the file must change.
     pub(crate) permanent: bool,
+    /// The device is not there. Looking for it costs next to nothing, so it is looked for often.
+    pub(crate) absent: bool,
 }
 
 impl BackendError {
@@ -181,14 +188,24 @@ impl BackendError {
         Self {
             text: text.into(),
             permanent: false,
+            absent: false,
+        }
+    }
+
+    /// A device that is not there, or not any more, and may be plugged in at any time.
+    #[allow(dead_code, reason = "only cameras are plugged in")]
+    pub(crate) fn absent(text: impl Into<String>) -> Self {
+        Self {
+            absent: true,
+            ..Self::passing(text)
         }
     }
 
     /// A failure that stays until somebody changes the configuration or the file.
     pub(crate) fn permanent(text: impl Into<String>) -> Self {
         Self {
-            text: text.into(),
             permanent: true,
+            ..Self::passing(text)
         }
     }
 }
@@ -201,6 +218,8 @@ pub(crate) fn open(params: &CaptureParams) -> Result<Box<dyn CaptureBackend>, Ba
     match params.backend.as_str() {
         testsrc::NAME => Ok(Box::new(testsrc::TestSource::new(params))),
         file::NAME => file::open(params),
+        #[cfg(all(feature = "capture-v4l2", target_os = "linux"))]
+        v4l2::NAME => v4l2::open(params),
         other => Err(BackendError::permanent(format!(
             "capture.backend = {other}: not built into this program"
         ))),

@@ -32,7 +32,8 @@ pub(crate) static CAPTURE: [Backend; 4] = [
         name: "v4l2",
         feature: "capture-v4l2",
         enabled: cfg!(feature = "capture-v4l2"),
-        built: false,
+        // The kernel's interface; other systems have none.
+        built: cfg!(target_os = "linux"),
     },
     Backend {
         name: "libcamera",

@@ -29,7 +29,7 @@ pub struct NativeSourceParams {
 pub struct CaptureParams {
     /// Backend name: `testsrc`, `file`, `v4l2` or `libcamera`.
     pub backend: String,
-    /// Camera id or index for `libcamera`, path for `v4l2`.
+    /// Camera id or index for `libcamera`; path, link or the card's name for `v4l2`.
     #[serde(default)]
     pub device: Option<String>,
     /// Footage of the `file` backend.

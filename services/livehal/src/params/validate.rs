@@ -63,15 +63,18 @@ fn capture(capture: &CaptureParams) -> Checked {
             no_path(capture)?;
             required_by_cameras(capture)?;
             match capture.device.as_deref() {
-                Some(device) if device.starts_with('/') => Ok(()),
-                Some(device) => Err(refused(
+                Some("") => Err(refused("capture.device", "\"\"", "names no camera")),
+                // A relative path would depend on where the program was started.
+                Some(device) if device.contains('/') && !device.starts_with('/') => Err(refused(
                     "capture.device",
                     device,
-                    "backend v4l2 needs an absolute path such as /dev/video0",
+                    "backend v4l2 needs an absolute path such as /dev/video0, or a card's name",
                 )),
+                Some(_) => Ok(()),
                 None => Err(missing(
                     "capture.device",
-                    "backend v4l2 needs the path of its device, such as /dev/video0",
+                    "backend v4l2 needs the path of its device, such as /dev/video0, or its card's \
+                     name",
                 )),
             }
         }

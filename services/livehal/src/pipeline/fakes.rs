@@ -23,6 +23,7 @@ pub(super) const FPS: u32 = 100;
 pub(super) enum Camera {
     Works,
     Missing,
+    Unplugged,
     Unfit,
     Dies,
     Panics,
@@ -123,6 +124,7 @@ impl FakeCamera {
         script.opened.fetch_add(1, Ordering::SeqCst);
         match *script.camera.lock().unwrap() {
             Camera::Missing => return Err(BackendError::passing("no such camera")),
+            Camera::Unplugged => return Err(BackendError::absent("not plugged in")),
             Camera::Unfit => return Err(BackendError::permanent("the wrong camera")),
             _ => {}
         }

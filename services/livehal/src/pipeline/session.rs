@@ -143,6 +143,11 @@ impl Session {
             match backend.next_frame(&self.stop)? {
                 Captured::Frame(frame) => self.captured(frame, format),
                 Captured::Damaged => self.shared.stats.dropped(DropReason::CaptureError),
+                Captured::Missed(count) => {
+                    self.shared
+                        .stats
+                        .dropped_many(DropReason::CaptureMissed, count.into());
+                }
                 Captured::Stopped => return Ok(()),
             }
         }

@@ -14,7 +14,10 @@ use crate::{CaptureTime, DropReason, PipelineState, PipelineStats};
 /// How long a device may take to open.
 const OPEN_LIMIT: Duration = Duration::from_secs(10);
 /// The least time without a frame, or within one encoder call, that counts as hanging.
-const HANG_LIMIT: Duration = Duration::from_secs(2);
+/// It is noticed a tick later at the latest, and that is within two seconds.
+const HANG_LIMIT: Duration = Duration::from_millis(1_750);
+/// The same for the first frame: cameras take their time to start.
+const FIRST_LIMIT: Duration = Duration::from_secs(5);
 /// Where a frame takes long, as many of them.
 const HANG_FRAMES: f64 = 5.0;
 /// How often hanging is looked for.
@@ -27,6 +30,8 @@ const ABANDONED_LIMIT: usize = 4;
 const BACKOFF_FIRST: Duration = Duration::from_millis(250);
 /// The longest wait.
 const BACKOFF_LAST: Duration = Duration::from_secs(15);
+/// How often a device is looked for that is not there.
+const ABSENT_WAIT: Duration = Duration::from_millis(500);
 /// How long the encoder's load is measured.
 const LOAD_WINDOW: Duration = Duration::from_secs(2);
 /// Shares of frames dropped because the encoder was busy: from the upper on it is overloaded, up
@@ -124,8 +129,14 @@ impl Supervisor {
             if flowed.is_some_and(|since| CaptureTime::now().since(since) >= HEALTHY) {
                 self.failures = 0;
             }
+            let wait = if error.absent {
+                ABSENT_WAIT
+            } else {
+                self.failures = self.failures.saturating_add(1);
+                backoff(self.failures - 1, fastrand::f64())
+            };
             self.shared.set_state(PipelineState::Degraded(error.text));
-            if self.back_off() {
+            if self.wait(wait) {
                 return PipelineState::Stopped;
             }
             self.shared.stats.restarts.fetch_add(1, Ordering::Relaxed);
@@ -245,9 +256,7 @@ impl Supervisor {
     }
 
     /// Waits before the next try. True if the owner wants the end instead.
-    fn back_off(&mut self) -> bool {
-        let wait = backoff(self.failures, fastrand::f64());
-        self.failures = self.failures.saturating_add(1);
+    fn wait(&mut self, wait: Duration) -> bool {
         let deadline = CaptureTime::now().after(wait);
         loop {
             match self.inbox.recv_timeout(deadline.since(CaptureTime::now())) {
@@ -280,11 +289,13 @@ impl Running {
             return (now.since(self.started) > OPEN_LIMIT)
                 .then(|| format!("capture did not open within {OPEN_LIMIT:?}"));
         };
-        let limit = HANG_LIMIT.max(interval.mul_f64(HANG_FRAMES));
-        let last = self.session.last_frame.get().unwrap_or(opened);
-        if now.since(last) > limit {
+        let last = self.session.last_frame.get();
+        let least = if last.is_some() { HANG_LIMIT } else { FIRST_LIMIT };
+        let limit = least.max(interval.mul_f64(HANG_FRAMES));
+        if now.since(last.unwrap_or(opened)) > limit {
             return Some(format!("no frame from capture for {limit:?}"));
         }
+        let limit = HANG_LIMIT.max(interval.mul_f64(HANG_FRAMES));
         let since = self.session.encoding_since.get()?;
         (now.since(since) > limit).then(|| format!("the encoder hangs in a frame for {limit:?}"))
     }

@@ -122,6 +122,17 @@ async fn a_camera_that_is_missing_at_first_is_named_and_awaited() {
 }
 
 #[tokio::test]
+async fn a_camera_that_is_not_there_is_looked_for_often() {
+    let script = Script::new(Camera::Unplugged, Coder::Works);
+    let (pipeline, mut packets) = script.start();
+    degraded(&pipeline, "not plugged in").await;
+    // Waits that double would not come that far in time.
+    until(|| script.opened.load(Ordering::SeqCst) >= 8).await;
+    script.camera(Camera::Works);
+    packet(&mut packets).await;
+}
+
+#[tokio::test]
 async fn what_cannot_get_better_fails_and_ends_the_packets() {
     let script = Script::new(Camera::Unfit, Coder::Works);
     let (pipeline, mut packets) = script.start();
@@ -170,7 +181,7 @@ async fn a_silent_camera_is_opened_again() {
     let (pipeline, mut packets) = script.start();
     packet(&mut packets).await;
     script.camera(Camera::Silent);
-    degraded(&pipeline, "no frame from capture for 2s").await;
+    degraded(&pipeline, "no frame from capture for 1.75s").await;
     script.camera(Camera::Works);
     running(&pipeline).await;
 }

@@ -37,7 +37,7 @@ pub(crate) struct Control {
     /// Bytes of one element; a text takes this many with its zero.
     pub(crate) elem_size: u32,
     /// It is one of 64 bits.
-    wide: bool,
+    pub(crate) wide: bool,
 }
 
 /// A value.

@@ -58,7 +58,11 @@ impl std::error::Error for Failure {}
 
 impl From<Failure> for BackendError {
     fn from(failure: Failure) -> Self {
-        Self::passing(failure.to_string())
+        if failure.gone() {
+            Self::absent(failure.to_string())
+        } else {
+            Self::passing(failure.to_string())
+        }
     }
 }
 

@@ -45,13 +45,14 @@ pub struct StreamConfig {
 }
 
 /// Every reason that [`StreamInfo::drops`] lists.
-const DROP_REASONS: [DropReason; 6] = [
+const DROP_REASONS: [DropReason; 7] = [
     DropReason::EncoderBusy,
     DropReason::RateControl,
     DropReason::EncodeError,
     DropReason::OutputFull,
     DropReason::AwaitingKey,
     DropReason::CaptureError,
+    DropReason::CaptureMissed,
 ];
 
 /// One stream.
