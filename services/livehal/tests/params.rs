@@ -406,10 +406,7 @@ fn keys_that_the_backend_needs_are_missed_by_name() {
             &["capture.device = dev/video0", "absolute path"],
         ),
         (
-            with(
-                "backend = \"testsrc\"",
-                "backend = \"v4l2\"\ndevice = \"\"",
-            ),
+            with("backend = \"testsrc\"", "backend = \"v4l2\"\ndevice = \"\""),
             &["capture.device", "names no camera"],
         ),
         (

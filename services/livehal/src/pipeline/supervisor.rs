@@ -290,7 +290,11 @@ impl Running {
                 .then(|| format!("capture did not open within {OPEN_LIMIT:?}"));
         };
         let last = self.session.last_frame.get();
-        let least = if last.is_some() { HANG_LIMIT } else { FIRST_LIMIT };
+        let least = if last.is_some() {
+            HANG_LIMIT
+        } else {
+            FIRST_LIMIT
+        };
         let limit = least.max(interval.mul_f64(HANG_FRAMES));
         if now.since(last.unwrap_or(opened)) > limit {
             return Some(format!("no frame from capture for {limit:?}"));
