@@ -44,7 +44,7 @@ fn run() -> Result<ExitCode, Box<dyn std::error::Error>> {
     };
     let params: CaptureParams = toml::from_str(&format!(
         "backend = \"v4l2\"\ndevice = {device:?}\nwidth = {width}\nheight = {height}\nfps = {fps}\n\
-         {format}\n[controls]\ntest_pattern = \"100% Colorbar\""
+         {format}\n[controls]\ntest_pattern = \"100% Colorbar\"\nosd_text_mode = \"None\""
     ))?;
     let seen = match look(&params, 2) {
         Ok(seen) => seen,
