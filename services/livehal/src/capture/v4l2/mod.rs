@@ -125,7 +125,10 @@ impl V4l2Capture {
         let found = if whole {
             Captured::Frame(RawFrame {
                 captured: self.time_of(&buffer),
-                picture: Arc::new(Shot::new(buffer, Arc::clone(&self.layout))),
+                picture: Arc::new(Shot {
+                    buffer,
+                    layout: Arc::clone(&self.layout),
+                }),
             })
         } else {
             Captured::Damaged

@@ -1,51 +1,29 @@
 //! Pictures in a driver's buffers.
 
-use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::Arc;
 
-use super::layout::Layout;
+use super::layout::{Layout, Place};
 use crate::capture::{DmaBuf, DmaBufPlane, Picture, Plane};
 use crate::v4l2::Dequeued;
 
 /// A picture; the buffer goes back to the driver when it is dropped.
 pub(super) struct Shot {
-    buffer: Dequeued,
-    layout: Arc<Layout>,
-    /// Empty if the buffers are not exported.
-    dmabufs: Vec<DmaBufPlane<'static>>,
+    pub(super) buffer: Dequeued,
+    pub(super) layout: Arc<Layout>,
 }
 
 impl Shot {
-    pub(super) fn new(buffer: Dequeued, layout: Arc<Layout>) -> Self {
-        let dmabufs = exported(&buffer, &layout).unwrap_or_default();
-        Self {
-            buffer,
-            layout,
-            dmabufs,
-        }
-    }
-}
-
-/// Where the planes lie in DMA-BUFs; `None` if not all of them do.
-fn exported(buffer: &Dequeued, layout: &Layout) -> Option<Vec<DmaBufPlane<'static>>> {
-    let Layout::Raw { places, .. } = layout else {
-        return None;
-    };
-    places
-        .iter()
-        .map(|place| {
-            let fd = buffer.buffer.dmabuf(place.buffer)?.as_raw_fd();
-            let start = buffer.data.get(place.buffer)?.0;
-            Some(DmaBufPlane {
-                // SAFETY: the descriptor is open as long as the buffer's memory, which `Shot` keeps
-                // beside this; both are given out for no longer than `Shot` is borrowed.
-                fd: unsafe { BorrowedFd::borrow_raw(fd) },
-                length: u32::try_from(buffer.buffer.plane(place.buffer)?.len()).ok()?,
-                offset: u32::try_from(start + place.offset).ok()?,
-                stride: u32::try_from(place.stride).ok()?,
-            })
+    /// Where a plane lies in a DMA-BUF; `None` if the buffers are not exported.
+    fn exported(&self, place: &Place) -> Option<DmaBufPlane<'_>> {
+        let buffer = &self.buffer.buffer;
+        let start = self.buffer.data.get(place.buffer)?.0;
+        Some(DmaBufPlane {
+            fd: buffer.dmabuf(place.buffer)?,
+            length: u32::try_from(buffer.plane(place.buffer)?.len()).ok()?,
+            offset: u32::try_from(start + place.offset).ok()?,
+            stride: u32::try_from(place.stride).ok()?,
         })
-        .collect()
+    }
 }
 
 impl Picture for Shot {
@@ -68,8 +46,13 @@ impl Picture for Shot {
     }
 
     fn dmabuf(&self) -> Option<DmaBuf<'_>> {
-        (!self.dmabufs.is_empty()).then_some(DmaBuf {
-            planes: &self.dmabufs,
-        })
+        let Layout::Raw { places, .. } = &*self.layout else {
+            return None;
+        };
+        let planes = places
+            .iter()
+            .map(|place| self.exported(place))
+            .collect::<Option<_>>()?;
+        Some(DmaBuf { planes })
     }
 }
