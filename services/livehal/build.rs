@@ -14,6 +14,9 @@ fn main() -> ExitCode {
              encoder-rdk is ignored"
         );
     }
+    if enabled("CAPTURE_LIBCAMERA") && targets_linux() && !libcamera_ok() {
+        return ExitCode::FAILURE;
+    }
     println!("cargo::rustc-check-cfg=cfg(openh264_x86_assembly)");
     if !enabled("ENCODER_SOFTWARE") || !targets_x86() {
         return ExitCode::SUCCESS;
@@ -38,6 +41,57 @@ fn main() -> ExitCode {
 
 fn enabled(feature: &str) -> bool {
     var_os(format!("CARGO_FEATURE_{feature}")).is_some()
+}
+
+fn targets_linux() -> bool {
+    var_os("CARGO_CFG_TARGET_OS").is_some_and(|os| os == "linux")
+}
+
+/// The oldest libcamera that crate `libcamera` builds against.
+const LIBCAMERA: (u32, u32) = (0, 4);
+
+/// Whether libcamera's headers are here; says what is missing.
+fn libcamera_ok() -> bool {
+    println!("cargo::rerun-if-env-changed=PI_SYSROOT");
+    println!("cargo::rerun-if-env-changed=PKG_CONFIG");
+    let found = libcamera_version();
+    let version = found.as_deref().and_then(|text| {
+        let mut numbers = text.trim().split('.').map(str::parse::<u32>);
+        Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+    });
+    if version.is_some_and(|version| version >= LIBCAMERA) {
+        // What libcamera itself needs is on the machine that runs the program, and may want a newer
+        // C library than the one that builds it has.
+        if var_os("PI_SYSROOT").is_some() {
+            println!("cargo::rustc-link-arg=-Wl,--allow-shlib-undefined");
+        }
+        return true;
+    }
+    let found = found.map_or("there is none".to_owned(), |text| {
+        format!("this is {}", text.trim())
+    });
+    let place = var_os("PI_SYSROOT").map_or("on this machine".to_owned(), |root| {
+        format!("in PI_SYSROOT = {}", root.to_string_lossy())
+    });
+    println!(
+        "cargo::error=feature capture-libcamera needs libcamera {}.{} or newer with its headers, and \
+         {found} {place}. On Debian 13 or newer: apt-get install libcamera-dev libclang-dev pkg-config; \
+         elsewhere set PI_SYSROOT to the root of a system that has it, such as the one that \
+         `tests/vm/vm sysroot` makes",
+        LIBCAMERA.0, LIBCAMERA.1
+    );
+    false
+}
+
+/// What pkg-config says; `None` where it has no libcamera, or is not there itself.
+fn libcamera_version() -> Option<String> {
+    let output = Command::new(var_os("PKG_CONFIG").unwrap_or_else(|| "pkg-config".into()))
+        .args(["--modversion", "libcamera"])
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then_some(text)
 }
 
 /// Other architectures need no tool for their assembly.

@@ -23,6 +23,9 @@ pub enum Error {
         /// What cannot be done and why.
         reason: String,
     },
+    /// A camera's control was not set.
+    #[error(transparent)]
+    Control(#[from] livehal::ControlError),
     /// Anything else, in words.
     #[error("{0}")]
     Other(String),

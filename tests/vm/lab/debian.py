@@ -94,12 +94,16 @@ class Archive:
         """What linux-image-ARCHITECTURE stands for now."""
         image = self._dependency(f"linux-image-{self.architecture}",
                                  rf"linux-image-\d\S*-{self.architecture}")
-        version = re.search(r"^Version: (\S+)$",
-                            self._apt("apt-cache", "show", "--no-all-versions", image), re.MULTILINE)
-        if version is None:
-            raise LabError(f"{SUITE} has no version of {image}")
-        return Kernel(image.removeprefix("linux-image-"), version[1],
+        return Kernel(image.removeprefix("linux-image-"), self.version(image),
                       self._dependency("linux-source", r"linux-source-\d\S*"))
+
+    def version(self, package: str) -> str:
+        """The package's version."""
+        told = self._apt("apt-cache", "show", "--no-all-versions", package)
+        version = re.search(r"^Version: (\S+)$", told, re.MULTILINE)
+        if version is None:
+            raise LabError(f"{SUITE} has no version of {package}")
+        return version[1]
 
     def _dependency(self, package: str, pattern: str) -> str:
         depends = self._apt("apt-cache", "depends", package)

@@ -11,7 +11,7 @@ pub(crate) enum Error {
     ZBus(zbus::Error),
     /// A value that is not allowed; the text says which are.
     InvalidArgument(String),
-    /// There is no stream of that name.
+    /// There is no stream, or control, of that name.
     NotFound(String),
     /// The stream's source cannot do this.
     NotSupported(String),
@@ -23,11 +23,14 @@ pub(crate) enum Error {
 
 impl From<liveion::Error> for Error {
     fn from(error: liveion::Error) -> Self {
-        use livehal::Error as Native;
+        use livehal::{ControlError, Error as Native};
         let text = error.to_string();
         match error {
             liveion::Error::Unsupported { .. } => Self::NotSupported(text),
             liveion::Error::Native(Native::Param(_)) => Self::InvalidArgument(text),
+            liveion::Error::Control(ControlError::Refused { .. }) => Self::InvalidArgument(text),
+            liveion::Error::Control(ControlError::Unknown { .. }) => Self::NotFound(text),
+            liveion::Error::Control(ControlError::NoCamera(_)) => Self::Unavailable(text),
             liveion::Error::Native(Native::Stopped | Native::NoFrame) => Self::Unavailable(text),
             _ => Self::Failed(text),
         }

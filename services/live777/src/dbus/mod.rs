@@ -12,6 +12,7 @@
 //! The bus is a convenience: without one, or after losing it, the server goes on and this module
 //! tries again.
 
+mod controls;
 mod error;
 mod manager;
 mod path;

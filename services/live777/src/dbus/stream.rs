@@ -7,6 +7,7 @@ use liveion::Stream;
 use zbus::object_server::SignalEmitter;
 use zbus::{Variant, interface};
 
+use super::controls::{self, Controls};
 use super::error::Error;
 use super::state::{self, Shown};
 
@@ -142,6 +143,19 @@ impl StreamObject {
                 .map(|d| (format!("Drops{:?}", d.reason), d.count.into())),
         );
         stats
+    }
+
+    #[zbus(out_args("controls"))]
+    async fn list_controls(&self) -> Result<Controls, Error> {
+        let controls = self.stream.controls().await?;
+        Ok(controls.into_iter().map(controls::describe).collect())
+    }
+
+    #[zbus(out_args("taken"))]
+    async fn set_control(&self, name: &str, value: Variant<'_>) -> Result<Variant<'static>, Error> {
+        let value = controls::value(&value).map_err(Error::InvalidArgument)?;
+        let taken = self.stream.set_control(name, value).await?;
+        Ok(controls::variant(taken))
     }
 
     #[zbus(signal, name = "StateChanged")]

@@ -6,6 +6,8 @@
 
 mod controls;
 pub(crate) mod file;
+#[cfg(all(target_os = "linux", any(feature = "capture-libcamera", test)))]
+mod libcamera;
 mod pace;
 mod pool;
 pub(crate) mod testsrc;
@@ -220,6 +222,8 @@ pub(crate) fn open(params: &CaptureParams) -> Result<Box<dyn CaptureBackend>, Ba
         file::NAME => file::open(params),
         #[cfg(all(feature = "capture-v4l2", target_os = "linux"))]
         v4l2::NAME => v4l2::open(params),
+        #[cfg(all(target_os = "linux", feature = "capture-libcamera"))]
+        libcamera::NAME => libcamera::open(params),
         other => Err(BackendError::permanent(format!(
             "capture.backend = {other}: not built into this program"
         ))),

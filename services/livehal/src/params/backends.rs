@@ -39,7 +39,7 @@ pub(crate) static CAPTURE: [Backend; 4] = [
         name: "libcamera",
         feature: "capture-libcamera",
         enabled: cfg!(feature = "capture-libcamera"),
-        built: false,
+        built: cfg!(target_os = "linux"),
     },
 ];
 

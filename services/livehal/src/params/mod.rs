@@ -128,6 +128,11 @@ impl NativeSourceParams {
 }
 
 impl CaptureParams {
+    /// Whether the source is a camera, which may have controls.
+    pub fn is_camera(&self) -> bool {
+        matches!(self.backend.as_str(), "v4l2" | "libcamera")
+    }
+
     /// Width and height asked for; 1280×720 where the source is free to choose.
     pub(crate) fn size_or_default(&self) -> (u32, u32) {
         (self.width.unwrap_or(1280), self.height.unwrap_or(720))

@@ -34,6 +34,20 @@ impl FromRequestParts<App> for Segment {
     }
 }
 
+/// The two variable segments of a path.
+pub(crate) struct Segments(pub(crate) String, pub(crate) String);
+
+impl FromRequestParts<App> for Segments {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        match Path::<(String, String)>::from_request_parts(parts, app).await {
+            Ok(Path((first, second))) => Ok(Self(first, second)),
+            Err(e) => Err(Problem::bad_request(e.body_text())),
+        }
+    }
+}
+
 /// An offer, of type `application/sdp`.
 pub(crate) struct Offer(pub(crate) String);
 

@@ -132,6 +132,11 @@ pub fn router(live: Live, page: Router, options: HttpOptions) -> Router {
         .route("/api/streams/{stream}/start", post(streams::start))
         .route("/api/streams/{stream}/stop", post(streams::stop))
         .route("/api/streams/{stream}/bitrate", put(streams::bitrate))
+        .route("/api/streams/{stream}/controls", get(streams::controls))
+        .route(
+            "/api/streams/{stream}/controls/{control}",
+            put(streams::set_control),
+        )
         .route("/api/events", get(events::events))
         .route(
             "/session/{id}",

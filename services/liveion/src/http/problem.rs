@@ -3,6 +3,7 @@
 use axum::http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use livehal::ControlError;
 use serde::Serialize;
 
 use crate::{Error, SessionError};
@@ -138,9 +139,11 @@ impl From<Error> for Problem {
         let detail = error.to_string();
         match error {
             Error::Unsupported { .. } => Self::new(StatusCode::CONFLICT, detail),
-            Error::Native(livehal::Error::Param(_)) => {
+            Error::Native(livehal::Error::Param(_))
+            | Error::Control(ControlError::Refused { .. }) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
             }
+            Error::Control(ControlError::Unknown { .. }) => Self::not_found(detail),
             _ => Self::unavailable(detail),
         }
     }

@@ -6,11 +6,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use livehal::{CameraControl, ControlValue};
 use serde::{Deserialize, Serialize};
 
 use crate::http::App;
 use crate::http::access::Caller;
-use crate::http::extract::{Json, Segment};
+use crate::http::extract::{Json, Segment, Segments};
 use crate::http::problem::Problem;
 use crate::{Stream, StreamInfo, ViewerInfo};
 
@@ -27,6 +28,13 @@ pub(crate) struct Detail {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Bitrate {
     bps: u32,
+}
+
+/// Body of `PUT /api/streams/{stream}/controls/{control}`, and of its answer.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Control {
+    value: ControlValue,
 }
 
 /// The streams `caller` may see, by name.
@@ -113,6 +121,30 @@ pub(crate) async fn bitrate(
     let (token, bps) = (caller.name(), body.bps);
     tracing::info!(stream = name, token, bps, "bit rate set by request");
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// `GET /api/streams/{stream}/controls`: those of the camera that is open.
+pub(crate) async fn controls(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(name): Segment,
+) -> Result<axum::Json<Vec<CameraControl>>, Problem> {
+    caller.view(&name)?;
+    Ok(axum::Json(find(&app, &name)?.controls().await?))
+}
+
+/// `PUT /api/streams/{stream}/controls/{control}` with `{"value": V}`; answers with the value that
+/// the camera took.
+pub(crate) async fn set_control(
+    State(app): State<App>,
+    caller: Caller,
+    Segments(name, control): Segments,
+    Json(body): Json<Control>,
+) -> Result<axum::Json<Control>, Problem> {
+    caller.admin()?;
+    let value = find(&app, &name)?.set_control(&control, body.value).await?;
+    tracing::info!(stream = name, token = caller.name(), control, %value, "control set by request");
+    Ok(axum::Json(Control { value }))
 }
 
 fn find(app: &App, name: &str) -> Result<Arc<Stream>, Problem> {

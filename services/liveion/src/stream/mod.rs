@@ -1,6 +1,7 @@
 //! One stream: its source, its state, and what may be asked of it.
 
 mod bitrate;
+mod controls;
 mod hub;
 mod native;
 mod rate;
@@ -314,10 +315,7 @@ impl Stream {
     /// # Errors
     /// [`Error::Native`] when there is no frame.
     pub async fn snapshot(&self) -> Result<Bytes, Error> {
-        let pipeline = lock(&self.running)
-            .as_ref()
-            .map(|r| Arc::clone(&r.pipeline));
-        if let Some(pipeline) = pipeline {
+        if let Some(pipeline) = self.pipeline() {
             return Ok(pipeline.snapshot().await?);
         }
         let key = match (&self.config.source, self.hub.key()) {

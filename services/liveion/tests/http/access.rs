@@ -7,7 +7,7 @@ use crate::support::{guarded, open, request};
 const TOKENS: [&str; 5] = ["view-a", "view-b", "view", "publish", "admin"];
 
 /// Every address that needs a token, and the tokens that suffice.
-const ROUTES: [(&str, &str, &[&str]); 13] = [
+const ROUTES: [(&str, &str, &[&str]); 15] = [
     ("GET", "/api/streams", &TOKENS),
     ("GET", "/api/events", &TOKENS),
     ("GET", "/api/streams/a", &["view-a", "view", "admin"]),
@@ -24,6 +24,12 @@ const ROUTES: [(&str, &str, &[&str]); 13] = [
     ("POST", "/api/streams/a/start", &["admin"]),
     ("POST", "/api/streams/a/stop", &["admin"]),
     ("PUT", "/api/streams/a/bitrate", &["admin"]),
+    (
+        "GET",
+        "/api/streams/a/controls",
+        &["view-a", "view", "admin"],
+    ),
+    ("PUT", "/api/streams/a/controls/exposure", &["admin"]),
     ("GET", "/metrics", &["view", "admin"]),
     ("POST", "/whep/a", &["view-a", "view", "admin"]),
     ("POST", "/whip/a", &["publish", "admin"]),
@@ -35,6 +41,7 @@ const ROUTES: [(&str, &str, &[&str]); 13] = [
 fn body_of(path: &str, request: &mut Request<axum::body::Body>) {
     let (kind, body) = match path {
         p if p.ends_with("/bitrate") => ("application/json", "{\"bps\": 1000000}"),
+        p if p.contains("/controls/") => ("application/json", "{\"value\": 1}"),
         p if p.starts_with("/session/") => ("application/trickle-ice-sdpfrag", "a=x"),
         p if p.starts_with("/wh") => ("application/sdp", "v=0\r\n"),
         _ => return,

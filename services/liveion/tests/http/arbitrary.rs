@@ -24,6 +24,8 @@ fn path() -> impl Strategy<Value = String> {
         "/api/streams/a/start",
         "/api/streams/b/stop",
         "/api/streams/a/bitrate",
+        "/api/streams/a/controls",
+        "/api/streams/a/controls/x",
         "/whep/a",
         "/whip/b",
         "/whep/zzz",

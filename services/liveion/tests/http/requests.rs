@@ -157,6 +157,35 @@ async fn a_bit_rate_is_a_number_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_control_takes_a_value_and_nothing_else() {
+    let server = open();
+    let put = |stream: &str, body: &str| {
+        let path = format!("/api/streams/{stream}/controls/exposure");
+        with_body("PUT", &path, "application/json", body)
+    };
+    for body in [
+        "",
+        "{}",
+        "1",
+        "{\"value\": null}",
+        "{\"value\": {}}",
+        "{\"value\": 1, \"x\": 2}",
+    ] {
+        server.refused(put("a", body), 400).await;
+    }
+    for value in ["true", "5", "-0.5", "\"auto\"", "[1, 2.5]"] {
+        let (_, detail) = server
+            .refused(put("a", &format!("{{\"value\": {value}}}")), 409)
+            .await;
+        assert!(detail.contains("publisher"), "{detail}");
+    }
+    server.refused(put("zzz", "{\"value\": 1}"), 404).await;
+    let list = request("GET", "/api/streams/a/controls", None);
+    let (status, _, text) = server.ask(list).await;
+    assert_eq!((status, text.as_str()), (200.try_into().unwrap(), "[]"));
+}
+
+#[tokio::test]
 async fn a_stream_without_an_encoder_of_ours_conflicts() {
     let server = open();
     let bitrate = with_body(
