@@ -92,13 +92,36 @@ part_docs() {
         cargo doc --workspace --no-deps --document-private-items
 }
 
+# libcamera NAME: sets up what crate libcamera is built with. A libcamera that is new enough, or, where
+# this system's is not, Debian 13's in a directory of its own.
+libcamera() {
+    if [[ ${INSTALL:-1} == 1 ]]; then
+        apt_need pkg-config clang libclang-dev || true
+    fi
+    tool pkg-config pkg-config "$1" && tool clang "clang libclang-dev" "$1" || return
+    [[ -z ${PI_SYSROOT:-} ]] && ! pkg-config --atleast-version=0.4 libcamera || return 0
+    local told
+    if ! told=$(tests/vm/vm sysroot); then
+        skip "$1" "no libcamera 0.4 here, and none to be had: ${told#SKIPPED: vm: }"
+        return 1
+    fi
+    export PI_SYSROOT=$told
+}
+
 part_presets() {
     local features
     counted presets-none cargo check -p live777 --no-default-features
-    for features in native-generic-v4l2,webui native-rpi,webui native-rdk,webui webui; do
+    for features in native-generic-v4l2,webui native-rdk,webui webui; do
         counted "presets-$features" \
             cargo check -p live777 --no-default-features --features "$features"
     done
+    if libcamera presets-native-rpi,webui; then
+        # With its lints: no other part compiles this backend.
+        counted presets-native-rpi,webui \
+            cargo clippy -p live777 --no-default-features --features native-rpi,webui -- -D warnings
+        counted presets-libcamera \
+            cargo clippy -p livehal --features native-rpi --all-targets -- -D warnings
+    fi
     # An encoder without a capture backend builds nothing native, and must still build.
     counted presets-encoder-only cargo check -p live777 --no-default-features \
         --features encoder-v4l2-m2m

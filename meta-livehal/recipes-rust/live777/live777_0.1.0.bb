@@ -17,6 +17,9 @@ DEPENDS:append = " cmake-native"
 DEPENDS:append:x86 = " nasm-native"
 DEPENDS:append:x86-64 = " nasm-native"
 
+# libcamera, and what crate libcamera finds its C++ interface with.
+DEPENDS:append:rpi = " clang-native libcamera pkgconfig-native"
+
 PACKAGECONFIG ?= "webui"
 PACKAGECONFIG[webui] = ""
 
@@ -40,6 +43,7 @@ CARGO_BUILD_FLAGS += "\
 do_install:append () {
     install -D -m 0644 ${S}/systemd/live777.service ${D}${systemd_system_unitdir}/live777.service
     install -D -m 0644 ${S}/systemd/sysusers.d/livehal.conf ${D}${nonarch_libdir}/sysusers.d/livehal.conf
+    install -D -m 0644 ${S}/systemd/udev/70-livehal.rules ${D}${nonarch_base_libdir}/udev/rules.d/70-livehal.rules
     install -D -m 0644 ${S}/dbus/org.livehal.Capture1.conf \
         ${D}${datadir}/dbus-1/system.d/org.livehal.Capture1.conf
     install -D -m 0644 ${S}/dbus/org.livehal.Capture1.service \
@@ -66,6 +70,7 @@ FILES:${PN}-conf = "${sysconfdir}/livehal/live777.toml"
 CONFFILES:${PN}-conf = "${sysconfdir}/livehal/live777.toml"
 FILES:${PN} += "\
     ${datadir}/dbus-1 \
+    ${nonarch_base_libdir}/udev/rules.d \
     ${nonarch_libdir}/sysusers.d \
     ${systemd_system_unitdir} \
 "

@@ -5,13 +5,14 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from .build import GUEST, HERE, Machine, build_module
-from .cache import LabError, say
+from .cache import Cache, LabError, say
 from .debian import native_architecture
 from .scenario import Scenario, patience
+from .sysroot import libcamera
 
 ROOT = HERE.parent.parent
 CARGO_TARGETS = {"amd64": "x86_64-unknown-linux-gnu", "arm64": "aarch64-unknown-linux-gnu"}
@@ -22,6 +23,7 @@ COMPILERS = {"amd64": "x86_64-linux-gnu-", "arm64": "aarch64-linux-gnu-"}
 INSTALLED = {
     "systemd/live777.service": "usr/lib/systemd/system/live777.service",
     "systemd/sysusers.d/livehal.conf": "usr/lib/sysusers.d/livehal.conf",
+    "systemd/udev/70-livehal.rules": "usr/lib/udev/rules.d/70-livehal.rules",
     "dbus/org.livehal.Capture1.conf": "usr/share/dbus-1/system.d/org.livehal.Capture1.conf",
     "dbus/org.livehal.Capture1.service":
         "usr/share/dbus-1/system-services/org.livehal.Capture1.service",
@@ -65,7 +67,18 @@ def _live777(files: Path, architecture: str) -> None:
     command = ["--package", "live777", "--no-default-features",
                "--features", "native-generic-v4l2,webui"]
     built = given or _cargo(command, Path("live777"), architecture)
-    _install(Path(built), files / "usr/bin/live777")
+    _live777_of(files, Path(built))
+
+
+def _live777_rpi(files: Path, architecture: str) -> None:
+    """The same with the preset for a Raspberry Pi, built against the VM's libcamera."""
+    command = ["--package", "live777", "--no-default-features", "--features", "native-rpi,webui"]
+    settings = {"PI_SYSROOT": str(libcamera(Cache(), architecture))}
+    _live777_of(files, _cargo(command, Path("live777"), architecture, settings))
+
+
+def _live777_of(files: Path, binary: Path) -> None:
+    _install(binary, files / "usr/bin/live777")
     for source, target in INSTALLED.items():
         _install(ROOT / source, files / target)
 
@@ -76,11 +89,12 @@ def _peer(files: Path, architecture: str) -> None:
     _install(built, files / "usr/local/bin/live777-peer")
 
 
-def _cargo(what: list[str], made: Path, architecture: str) -> Path:
+def _cargo(what: list[str], made: Path, architecture: str,
+           settings: Mapping[str, str] | None = None) -> Path:
     """What cargo builds: `made` below the target directory of its profile."""
     command = ["cargo", "build", "--quiet", *what]
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    environment = os.environ.copy()
+    environment = {**os.environ, **(settings or {})}
     if architecture != native_architecture():
         triple = CARGO_TARGETS[architecture]
         command += ["--target", triple]
@@ -101,4 +115,5 @@ def _install(source: Path, target: Path) -> None:
     shutil.copy(source, target)
 
 
-PAYLOADS: dict[str, Callable[[Path, str], None]] = {"live777": _live777, "peer": _peer}
+PAYLOADS: dict[str, Callable[[Path, str], None]] = {
+    "live777": _live777, "live777-rpi": _live777_rpi, "peer": _peer}

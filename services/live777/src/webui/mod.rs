@@ -35,6 +35,7 @@ macro_rules! files {
 static FILES: &[File] = files! {
     "api.js": JAVASCRIPT,
     "backoff.js": JAVASCRIPT,
+    "camera.js": JAVASCRIPT,
     "clock.js": JAVASCRIPT,
     "controls.js": JAVASCRIPT,
     "feed.js": JAVASCRIPT,

@@ -15,6 +15,30 @@ export class ApiError extends Error {
 }
 
 /**
+ * The server's reason for a refusal, for people.
+ * @param {unknown} error
+ */
+export function reasonOf(error) {
+  if (error instanceof ApiError && error.status === 403) return 'This token may not do that';
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** @typedef {boolean | number | string | number[]} ControlValue */
+
+/**
+ * @typedef {object} CameraControl One control of a camera, as the server describes it.
+ * @property {string} name
+ * @property {'bool' | 'button' | 'int' | 'float' | 'menu' | 'text' | 'list'} type
+ * @property {number} [min]
+ * @property {number} [max]
+ * @property {number} [step]
+ * @property {string[]} [entries]
+ * @property {ControlValue | null} value
+ * @property {ControlValue | null} default
+ * @property {boolean} read_only
+ */
+
+/**
  * @typedef {object} StreamInfo One stream, as the server describes it.
  * @property {string} name
  * @property {'stopped' | 'starting' | 'running' | 'degraded' | 'failed'} state
@@ -28,6 +52,7 @@ export class ApiError extends Error {
  * @property {number} viewers
  * @property {number} keyframes
  * @property {boolean} on_demand
+ * @property {number} restarts
  * @property {string | null} last_error
  */
 
@@ -83,6 +108,31 @@ export class Api {
    */
   async command(stream, action) {
     await this.request(`/api/streams/${encodeURIComponent(stream)}/${action}`, { method: 'POST' });
+  }
+
+  /**
+   * @param {string} stream
+   * @returns {Promise<CameraControl[]>}
+   */
+  async controls(stream) {
+    const response = await this.request(`/api/streams/${encodeURIComponent(stream)}/controls`);
+    return response.json();
+  }
+
+  /**
+   * @param {string} stream
+   * @param {string} control
+   * @param {ControlValue} value
+   * @returns {Promise<ControlValue>} What the camera took.
+   */
+  async setControl(stream, control, value) {
+    const path = `/api/streams/${encodeURIComponent(stream)}/controls/${encodeURIComponent(control)}`;
+    const response = await this.request(path, {
+      method: 'PUT',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ value }),
+    });
+    return (await response.json()).value;
   }
 
   /**

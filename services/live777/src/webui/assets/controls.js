@@ -1,7 +1,7 @@
 // @ts-check
 /** The buttons under the picture. */
 
-import { ApiError } from './api.js';
+import { ApiError, reasonOf } from './api.js';
 
 /** @typedef {import('./api.js').StreamInfo} StreamInfo */
 
@@ -118,12 +118,6 @@ export class Controls {
     clearTimeout(this.#toastTimer);
     this.#toastTimer = setTimeout(() => this.#toast.classList.remove('shown'), 3500);
   }
-}
-
-/** @param {unknown} error */
-function reasonOf(error) {
-  if (error instanceof ApiError && error.status === 403) return 'This token may not do that';
-  return error instanceof Error ? error.message : String(error);
 }
 
 /**

@@ -2,6 +2,7 @@
 /** The page: puts the parts together. */
 
 import { Api } from './api.js';
+import { CameraPanel } from './camera.js';
 import { ClockOffset, isLoopback } from './clock.js';
 import { Controls } from './controls.js';
 import { StreamFeed } from './feed.js';
@@ -26,6 +27,7 @@ const board = new FigureBoard();
 const list = new StreamList(/** @type {HTMLElement} */ (document.getElementById('streams')));
 const stage = new Stage();
 const controls = new Controls(api, video);
+const camera = new CameraPanel(api);
 const tokenButton = /** @type {HTMLButtonElement} */ (document.getElementById('token-open'));
 
 /** Whether the chosen stream ran when the server last spoke of it. */
@@ -42,6 +44,7 @@ function render() {
   list.show(feed.streams, player.stream);
   stage.show(wordsFor(player, info, declined), player.state);
   controls.show(info, video.videoWidth > 0 && player.stream !== null);
+  camera.show(info);
   tokenButton.hidden = !tokens.declined && tokens.value === null;
   document.body.dataset.server = feed.reachable ? 'reachable' : 'unreachable';
   if (info !== null) board.server(info);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { Backoff } from '../assets/backoff.js';
+import { label, numbersIn, shown, stepOf } from '../assets/camera.js';
 import { ClockOffset, isLoopback } from '../assets/clock.js';
 import { events } from '../assets/feed.js';
 import { bitRate, frameRate, median, milliseconds, text } from '../assets/format.js';
@@ -141,4 +142,20 @@ test('a token that was not given is asked for, not retried', () => {
   const said = wordsFor({ ...player, state: 'refused', reason: 'a bearer token is needed' }, null, true);
   assert.equal(said.badge, 'Token needed');
   assert.equal(said.retry, false);
+});
+
+test("a camera's controls are read and written as people do", () => {
+  assert.equal(label('exposure_time'), 'Exposure time');
+  assert.equal(shown(0.1 + 0.2), '0.3');
+  assert.equal(shown([1.25, 2]), '1.25, 2');
+  assert.equal(shown(null), '–');
+  assert.deepEqual(numbersIn('1.5, 2'), [1.5, 2]);
+  assert.deepEqual(numbersIn(' 0 0  640;480'), [0, 0, 640, 480]);
+  for (const text of ['', ' , ', '1, two', '1e999']) assert.equal(numbersIn(text), null, text);
+});
+
+test('a slider moves by the steps of its control', () => {
+  const control = { name: 'x', value: null, default: null, read_only: false };
+  assert.equal(stepOf({ ...control, type: 'int', min: 0, max: 8, step: 4 }), 4);
+  assert.equal(stepOf({ ...control, type: 'float', min: -1, max: 1 }), 0.01);
 });
