@@ -100,12 +100,22 @@ named() { field pi-cam reason | grep -q 'libcamera has no such camera; there are
 wait_for 20 named
 step "$(field pi-cam reason)"
 
-step "vimc, with controls from the configuration"
+step "vimc: what it does not do is refused by name"
 rm /usr/share/libcamera/pipeline/virtual/virtual.yaml
 modprobe vimc
 udevadm settle
-configure pi-cam 0 640x480 10 '[stream.pi-cam.sources.capture.controls]' 'brightness = 0.25' \
-    'horizontal_flip = true'
+controls='[stream.pi-cam.sources.capture.controls]'
+refused() { state_is pi-cam failed && field pi-cam reason | grep -q "$1"; }
+configure pi-cam 0 320x240 5 "$controls" 'horizontal_flip = true'
+start
+wait_for 20 refused 'horizontal_flip = true: camera .* cannot'
+step "$(field pi-cam reason)"
+configure pi-cam 0 320x240 5 "$controls" 'brightness = 2'
+start
+wait_for 20 refused 'brightness = 2: allowed are numbers from -1 to 1'
+
+step "vimc, with controls from the configuration"
+configure pi-cam 0 320x240 5 "$controls" 'brightness = 0.25'
 start
 wait_for 40 state_is pi-cam running
 flows pi-cam

@@ -9,7 +9,8 @@ use super::PacketReceiver;
 use super::native::{Backends, Pipeline};
 use super::tests::LIMIT;
 use crate::capture::{
-    BackendError, CaptureBackend, Captured, Color, Pacer, RawFormat, RawFrame, testsrc,
+    BackendError, CameraControls, CaptureBackend, Captured, Color, Pacer, RawFormat, RawFrame,
+    testsrc,
 };
 use crate::encode::{Encoded, EncoderBackend};
 use crate::stop::StopToken;
@@ -117,6 +118,7 @@ struct FakeCamera {
     script: Arc<Script>,
     picture: RawFrame,
     pacer: Pacer,
+    controls: Arc<FakeControls>,
 }
 
 impl FakeCamera {
@@ -130,6 +132,7 @@ impl FakeCamera {
         }
         Ok(Box::new(Self {
             script: Arc::clone(script),
+            controls: Arc::new(FakeControls(Mutex::new(1))),
             picture: testsrc::frames(64, 64, 30).next().unwrap(),
             pacer: Pacer::new((FPS, 1)),
         }))
@@ -146,6 +149,10 @@ impl CaptureBackend for FakeCamera {
             color: Color::assumed(64),
             stride: 64,
         }
+    }
+
+    fn controls(&self) -> Option<Arc<dyn CameraControls>> {
+        Some(Arc::clone(&self.controls) as Arc<dyn CameraControls>)
     }
 
     fn next_frame(&mut self, stop: &StopToken) -> Result<Captured, BackendError> {
@@ -169,6 +176,39 @@ impl CaptureBackend for FakeCamera {
                 Err(BackendError::passing("freed"))
             }
             _ => Err(BackendError::passing("the camera was unplugged")),
+        }
+    }
+}
+
+/// One control, `gain`, from 1 to 8.
+struct FakeControls(Mutex<i64>);
+
+impl CameraControls for FakeControls {
+    fn list(&self) -> Vec<CameraControl> {
+        vec![CameraControl {
+            name: "gain".into(),
+            kind: ControlKind::Int {
+                min: 1,
+                max: 8,
+                step: 1,
+            },
+            value: Some(ControlValue::Int(*self.0.lock().unwrap())),
+            default: Some(ControlValue::Int(1)),
+            read_only: false,
+        }]
+    }
+
+    fn set(&self, name: &str, value: &ControlValue) -> Result<ControlValue, ControlError> {
+        match (name, value) {
+            ("gain", ControlValue::Int(gain @ 1..=8)) => {
+                *self.0.lock().unwrap() = *gain;
+                Ok(value.clone())
+            }
+            _ => Err(ControlError::Refused {
+                name: name.into(),
+                value: value.to_string(),
+                reason: "allowed are 1 to 8".into(),
+            }),
         }
     }
 }

@@ -82,9 +82,13 @@ impl Shared {
         *self.lock_geometry() = Some(geometry);
     }
 
-    /// The controls of the camera that is open now; `None` when it closes.
-    pub(super) fn set_controls(&self, controls: Option<Arc<dyn CameraControls>>) {
-        *self.lock_controls() = controls;
+    /// Shows a camera's controls for as long as the result lives.
+    pub(super) fn offer_controls(&self, controls: Option<Arc<dyn CameraControls>>) -> Offer<'_> {
+        self.lock_controls().clone_from(&controls);
+        Offer {
+            shared: self,
+            controls,
+        }
     }
 
     fn lock_controls(&self) -> std::sync::MutexGuard<'_, Option<Arc<dyn CameraControls>>> {
@@ -103,6 +107,24 @@ impl Shared {
     fn lock_geometry(&self) -> std::sync::MutexGuard<'_, Option<StreamGeometry>> {
         // Plain data: a panic cannot leave it half-written.
         self.geometry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Controls of an open camera. See [`Shared::offer_controls`].
+pub(super) struct Offer<'a> {
+    shared: &'a Shared,
+    controls: Option<Arc<dyn CameraControls>>,
+}
+
+impl Drop for Offer<'_> {
+    fn drop(&mut self) {
+        let mut present = self.shared.lock_controls();
+        // A thread that hung ends late: the camera that is open then is another one.
+        if let (Some(ours), Some(shown)) = (&self.controls, &*present)
+            && Arc::ptr_eq(ours, shown)
+        {
+            *present = None;
+        }
     }
 }
 

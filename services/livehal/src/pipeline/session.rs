@@ -127,11 +127,10 @@ impl Session {
         let mut backend = (shared.backends.capture)(&shared.params.capture)?;
         let format = backend.format();
         shared.check_format(&format)?;
-        shared.set_controls(backend.controls());
+        // Taken back before the camera is closed, also by a panic.
+        let _offer = shared.offer_controls(backend.controls());
         let _ = self.events.send(Event::Opened(self.id, format));
-        let result = self.capture_frames(backend.as_mut(), &format);
-        shared.set_controls(None);
-        result
+        self.capture_frames(backend.as_mut(), &format)
     }
 
     fn capture_frames(

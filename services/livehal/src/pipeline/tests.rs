@@ -434,3 +434,56 @@ async fn a_snapshot_without_a_frame_is_refused_in_time_and_too_many_at_once() {
         assert!(matches!(asked.await.unwrap(), Err(Error::NoFrame)));
     }
 }
+
+#[tokio::test]
+async fn a_cameras_controls_are_those_of_the_camera_that_is_open() {
+    let script = Script::new(Camera::Works, Coder::Works);
+    let (pipeline, mut packets) = script.start();
+    packet(&mut packets).await;
+    let gain = || {
+        pipeline
+            .controls()
+            .first()
+            .and_then(|control| control.value.clone())
+    };
+    assert_eq!(gain(), Some(ControlValue::Int(1)));
+    assert_eq!(
+        pipeline.set_control("gain", &ControlValue::Int(5)),
+        Ok(ControlValue::Int(5))
+    );
+    assert_eq!(gain(), Some(ControlValue::Int(5)));
+    let refused = pipeline
+        .set_control("gain", &ControlValue::Int(9))
+        .unwrap_err();
+    assert_eq!(refused.to_string(), "control gain = 9: allowed are 1 to 8");
+
+    // A panic closes a camera, too.
+    script.camera(Camera::Panics);
+    degraded(&pipeline, "on fire").await;
+    script.camera(Camera::Missing);
+    degraded(&pipeline, "no such camera").await;
+    assert_eq!(gain(), None);
+    let closed = pipeline
+        .set_control("gain", &ControlValue::Int(5))
+        .unwrap_err();
+    assert!(closed.to_string().contains("no camera is open"), "{closed}");
+    script.camera(Camera::Works);
+    until(|| gain() == Some(ControlValue::Int(1))).await;
+}
+
+#[tokio::test]
+async fn a_camera_that_hung_does_not_take_the_next_ones_controls_away() {
+    let script = Script::new(Camera::Hangs, Coder::Works);
+    let (pipeline, _packets) = script.start();
+    until(|| script.hanging.load(Ordering::SeqCst) == 1).await;
+    script.camera(Camera::Works);
+    running(&pipeline).await;
+    script.free();
+    until(|| script.hanging.load(Ordering::SeqCst) == 0).await;
+    // Its thread ends within a stop's time; the controls stay throughout.
+    let end = CaptureTime::now().after(Duration::from_millis(300));
+    while CaptureTime::now() < end {
+        assert_eq!(pipeline.controls().len(), 1);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

@@ -56,9 +56,9 @@ pub(super) fn negotiate(
     let wanted = params.pixel_format.unwrap_or(PixelFormat::Yuv420);
     let offers = offers(&*config.get(0).ok_or_else(none)?);
     let flips = flips(params)?;
-    config.set_orientation(orientation(flips));
     let mut asked = wanted;
     loop {
+        config.set_orientation(orientation(flips));
         let mut stream = config.get_mut(0).ok_or_else(none)?;
         stream.set_pixel_format(to_native(asked));
         stream.set_size(Size::new(width, height));
