@@ -12,7 +12,7 @@ use roxmltree::{Document, Node, ParsingOptions};
 use tokio::time::timeout;
 use zbus::connection::Builder;
 use zbus::fdo::{IntrospectableProxy, ObjectManagerProxy, PropertiesProxy};
-use zbus::{Connection, Guid, OwnedObjectPath, OwnedVariant, Proxy};
+use zbus::{Connection, Guid, OwnedObjectPath, OwnedVariant, Proxy, Variant};
 
 use super::path::{ROOT, of_stream};
 use super::tree::{Tree, roots};
@@ -473,6 +473,23 @@ async fn what_is_not_allowed_is_refused_by_name() {
         let (name, text) = refusal(studio.call::<_, _, ()>(method, &()).await);
         assert_eq!(name, "org.livehal.Error.NotSupported", "{method}");
         assert!(text.contains("studio"), "{text}");
+    }
+    for (proxy, reason) in [(&cam, "testsrc is no camera"), (&studio, "publisher")] {
+        let listed: HashMap<String, HashMap<String, OwnedVariant>> =
+            proxy.call("ListControls", &()).await.unwrap();
+        assert!(listed.is_empty(), "{listed:?}");
+        for (value, error, text) in [
+            (Variant::from(1u8), "NotSupported", reason),
+            (Variant::from("auto"), "NotSupported", reason),
+            (Variant::from((1, 2)), "InvalidArgument", "a control takes"),
+        ] {
+            let set = proxy
+                .call::<_, _, OwnedVariant>("SetControl", &("exposure", value))
+                .await;
+            let (name, told) = refusal(set.map(drop));
+            assert_eq!(name, format!("org.livehal.Error.{error}"));
+            assert!(told.contains(text), "{told}");
+        }
     }
     live.shutdown().await;
 }
