@@ -51,7 +51,7 @@ impl Stream {
         Ok(aside(move || pipeline.set_control(&name, &value)).await??)
     }
 
-    fn pipeline(&self) -> Option<Arc<NativePipeline>> {
+    pub(super) fn pipeline(&self) -> Option<Arc<NativePipeline>> {
         let running = lock(&self.running);
         running
             .as_ref()
