@@ -158,11 +158,8 @@ async fn a_bit_rate_is_a_number_and_nothing_else() {
 
 #[tokio::test]
 async fn a_control_takes_a_value_and_nothing_else() {
+    const EXPOSURE: &str = "/api/streams/a/controls/exposure";
     let server = open();
-    let put = |stream: &str, body: &str| {
-        let path = format!("/api/streams/{stream}/controls/exposure");
-        with_body("PUT", &path, "application/json", body)
-    };
     for body in [
         "",
         "{}",
@@ -171,18 +168,26 @@ async fn a_control_takes_a_value_and_nothing_else() {
         "{\"value\": {}}",
         "{\"value\": 1, \"x\": 2}",
     ] {
-        server.refused(put("a", body), 400).await;
+        let request = with_body("PUT", EXPOSURE, "application/json", body);
+        server.refused(request, 400).await;
     }
-    for value in ["true", "5", "-0.5", "\"auto\"", "[1, 2.5]"] {
-        let (_, detail) = server
-            .refused(put("a", &format!("{{\"value\": {value}}}")), 409)
-            .await;
+    for body in [
+        "{\"value\": true}",
+        "{\"value\": 5}",
+        "{\"value\": -0.5}",
+        "{\"value\": \"auto\"}",
+        "{\"value\": [1, 2.5]}",
+    ] {
+        let request = with_body("PUT", EXPOSURE, "application/json", body);
+        let (_, detail) = server.refused(request, 409).await;
         assert!(detail.contains("publisher"), "{detail}");
     }
-    server.refused(put("zzz", "{\"value\": 1}"), 404).await;
+    let (missing, body) = ("/api/streams/zzz/controls/exposure", "{\"value\": 1}");
+    let of_nobody = with_body("PUT", missing, "application/json", body);
+    server.refused(of_nobody, 404).await;
     let list = request("GET", "/api/streams/a/controls", None);
     let (status, _, text) = server.ask(list).await;
-    assert_eq!((status, text.as_str()), (200.try_into().unwrap(), "[]"));
+    assert_eq!((status.as_u16(), text.as_str()), (200, "[]"));
 }
 
 #[tokio::test]

@@ -251,7 +251,6 @@ impl LibcameraCapture {
             .into_iter()
             .map(|p| p.bytes_used as usize)
             .collect();
-        drop(meta);
         match status {
             FrameMetadataStatus::Success => {}
             // Before exposure and focus have settled; no loss.
