@@ -236,21 +236,22 @@ impl LibcameraCapture {
             )));
         }
         let frame: Option<&FrameBuffer> = request.buffer(&self.stream);
-        let meta = frame.and_then(|frame| frame.metadata());
         let buffer = self.buffers.get(request.cookie() as usize).map(Arc::clone);
-        let (Some(meta), Some(buffer)) = (meta, buffer) else {
+        let (Some(frame), Some(buffer)) = (frame, buffer) else {
             return Err(BackendError::passing(format!(
                 "camera {}: a request without a picture",
                 self.id
             )));
         };
-        let status = meta.status();
-        let stamp = meta.timestamp();
-        let used: Vec<usize> = meta
-            .planes()
-            .into_iter()
-            .map(|p| p.bytes_used as usize)
-            .collect();
+        // Some pipelines fill a buffer and say nothing about it: the request is what counts then.
+        let (status, stamp, used) = match frame.metadata() {
+            Some(meta) => {
+                let planes = meta.planes();
+                let used = planes.into_iter().map(|p| p.bytes_used as usize).collect();
+                (meta.status(), meta.timestamp(), used)
+            }
+            None => (FrameMetadataStatus::Success, 0, Vec::new()),
+        };
         match status {
             FrameMetadataStatus::Success => {}
             // Before exposure and focus have settled; no loss.

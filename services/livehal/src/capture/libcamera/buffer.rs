@@ -44,7 +44,10 @@ impl Buffer {
         let mut fds: Vec<(i32, usize)> = Vec::new();
         let mut spans = Vec::new();
         for plane in (0..given.len()).filter_map(|i| given.get(i)) {
-            spans.push(span(&plane, &mut fds)?);
+            // libcamera's virtual camera has a third plane of NV12, with nothing in it.
+            if !plane.is_empty() {
+                spans.push(span(&plane, &mut fds)?);
+            }
         }
         let planes = split(&spans, format).ok_or_else(|| {
             let told = format!("its planes {spans:?} hold no picture of {format:?}");
@@ -322,5 +325,78 @@ impl Drop for CameraPicture {
             // Where the camera was closed meanwhile, the request ends here.
             let _ = self.inbox.send(Event::Returned(request));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::Color;
+
+    fn places(
+        spans: &[Span],
+        pixel: PixelFormat,
+        stride: u32,
+    ) -> Option<Vec<(usize, usize, usize)>> {
+        let format = RawFormat {
+            pixel,
+            width: 6,
+            height: 4,
+            fps: 30.0,
+            color: Color::assumed(4),
+            stride,
+        };
+        let places = split(spans, &format)?;
+        Some(
+            places
+                .iter()
+                .map(|p| (p.offset, p.length, p.stride))
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn planes_lie_where_the_camera_says_with_its_stride() {
+        let given = [(0, 0, 64), (0, 64, 16), (0, 80, 16)];
+        assert_eq!(
+            places(&given, PixelFormat::Yuv420, 16),
+            Some(vec![(0, 64, 16), (64, 16, 8), (80, 16, 8)])
+        );
+        // The last row may end with its pixels.
+        let short = [(0, 0, 54), (0, 64, 22)];
+        assert_eq!(
+            places(&short, PixelFormat::Nv12, 16),
+            Some(vec![(0, 54, 16), (64, 22, 16)])
+        );
+    }
+
+    #[test]
+    fn planes_given_as_one_follow_one_another() {
+        assert_eq!(
+            places(&[(0, 8, 96)], PixelFormat::Nv12, 16),
+            Some(vec![(8, 64, 16), (72, 32, 16)])
+        );
+        assert_eq!(
+            places(&[(0, 8, 72)], PixelFormat::Yuyv422, 16),
+            Some(vec![(8, 64, 16)])
+        );
+        assert_eq!(
+            places(&[(0, 0, 999)], PixelFormat::Mjpeg, 0),
+            Some(vec![(0, 999, 0)])
+        );
+    }
+
+    #[test]
+    fn planes_that_hold_no_picture_are_refused() {
+        assert_eq!(
+            places(&[(0, 0, 64), (0, 64, 21)], PixelFormat::Nv12, 16),
+            None
+        );
+        assert_eq!(
+            places(&[(0, 0, 64), (0, 64, 32)], PixelFormat::Yuv420, 16),
+            None
+        );
+        assert_eq!(places(&[(0, 0, 64)], PixelFormat::Rgb888, 16), None);
+        assert_eq!(places(&[], PixelFormat::Mjpeg, 0), None);
     }
 }
