@@ -38,6 +38,7 @@ fn native(name: &str) -> StreamConfig {
         },
         encoder: EncoderParams {
             backend: "software".into(),
+            device: None,
             codec: VideoCodec::H264,
             bitrate: 300_000,
             min_bitrate: Some(100_000),

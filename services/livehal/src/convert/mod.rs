@@ -39,6 +39,7 @@ pub(crate) struct PlaneMut<'a> {
     pub(crate) stride: usize,
 }
 
+#[cfg(all(feature = "mjpeg", target_os = "linux"))]
 impl PlaneMut<'_> {
     /// The same plane, for a shorter time.
     fn reborrow(&mut self) -> PlaneMut<'_> {
@@ -66,6 +67,7 @@ pub(crate) struct Converter {
     width: usize,
     height: usize,
     color: Color,
+    #[cfg(all(feature = "mjpeg", target_os = "linux"))]
     scratch: Vec<u8>,
     stats: Option<Arc<PipelineStats>>,
     #[cfg(all(feature = "mjpeg", target_os = "linux"))]
@@ -96,6 +98,7 @@ impl Converter {
             width: width as usize,
             height: height as usize,
             color: format.color,
+            #[cfg(all(feature = "mjpeg", target_os = "linux"))]
             scratch: Vec::new(),
             stats: None,
             #[cfg(all(feature = "mjpeg", target_os = "linux"))]

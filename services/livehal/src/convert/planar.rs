@@ -93,6 +93,7 @@ pub(super) fn mean_of_rows_joined(
 }
 
 /// The mean of every two neighbours in a row, in place; the first half of the row is the result.
+#[cfg(all(feature = "mjpeg", target_os = "linux"))]
 pub(super) fn halve_row(row: &mut [u8]) {
     for at in 0..row.len() / 2 {
         if let (Some(a), Some(b)) = (row.get(2 * at).copied(), row.get(2 * at + 1).copied())

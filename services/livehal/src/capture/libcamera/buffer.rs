@@ -19,8 +19,6 @@ use crate::capture::{DmaBuf, DmaBufPlane, Picture, Plane, RawFormat};
 
 /// One buffer, which request after request brings back full.
 pub(super) struct Buffer {
-    /// The planes as a device finds them. They borrow from `memory`, which is dropped after them.
-    dmabufs: Vec<DmaBufPlane<'static>>,
     planes: Vec<Place>,
     memory: Vec<Memory>,
 }
@@ -57,15 +55,7 @@ impl Buffer {
             .iter()
             .map(|&(fd, end)| Memory::new(fd, end))
             .collect::<io::Result<_>>()?;
-        let dmabufs = planes
-            .iter()
-            .filter_map(|place| dmabuf(place, &memory))
-            .collect();
-        Ok(Self {
-            dmabufs,
-            planes,
-            memory,
-        })
+        Ok(Self { planes, memory })
     }
 
     fn sync(&self, flags: u64) {
@@ -155,14 +145,10 @@ fn split(spans: &[Span], format: &RawFormat) -> Option<Vec<Place>> {
     spans.iter().zip(&shapes).map(place).collect()
 }
 
-fn dmabuf(place: &Place, memory: &[Memory]) -> Option<DmaBufPlane<'static>> {
-    use std::os::fd::AsRawFd;
+fn dmabuf<'a>(place: &Place, memory: &'a [Memory]) -> Option<DmaBufPlane<'a>> {
     let memory = memory.get(place.memory)?;
-    // SAFETY: `Buffer` owns the descriptor, hands out borrows of itself only, and drops the planes
-    // before it.
-    let fd = unsafe { BorrowedFd::borrow_raw(memory.fd.as_raw_fd()) };
     Some(DmaBufPlane {
-        fd,
+        fd: memory.fd.as_fd(),
         length: u32::try_from(memory.size).ok()?,
         offset: u32::try_from(place.offset).ok()?,
         stride: u32::try_from(place.stride).ok()?,
@@ -305,9 +291,9 @@ impl Picture for CameraPicture {
     }
 
     fn dmabuf(&self) -> Option<DmaBuf<'_>> {
-        Some(DmaBuf {
-            planes: &self.buffer.dmabufs,
-        })
+        let Buffer { planes, memory } = &*self.buffer;
+        let planes: Option<Vec<_>> = planes.iter().map(|place| dmabuf(place, memory)).collect();
+        Some(DmaBuf { planes: planes? })
     }
 }
 

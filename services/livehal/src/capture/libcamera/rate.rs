@@ -35,6 +35,7 @@ impl Rate {
     }
 
     /// When the next frame belongs; `None` before the first.
+    #[cfg(feature = "capture-libcamera")]
     pub(super) fn due(&self) -> Option<CaptureTime> {
         self.due
     }
