@@ -29,6 +29,9 @@ const POLL: Duration = Duration::from_millis(50);
 /// How often what the camera tells of its controls is read.
 const LEARN: Duration = Duration::from_millis(200);
 
+/// How long after an error the word that the camera was unplugged may take.
+const TOLD: Duration = Duration::from_millis(300);
+
 /// What arrives in the capture thread's inbox. Bounded by the number of buffers.
 pub(super) enum Event {
     /// A request is done, well or not. From libcamera's thread.
@@ -107,6 +110,8 @@ pub(crate) fn open(params: &CaptureParams) -> Result<Box<dyn CaptureBackend>, Ba
         buffers,
         controls,
         held: VecDeque::new(),
+        gone: false,
+        failed: false,
         rate: Rate::new(params.fps_or_default()),
         learned: CaptureTime::default(),
         stream,
@@ -179,6 +184,10 @@ struct LibcameraCapture {
     controls: Arc<Controls>,
     /// Requests of frames that were too many, until the next frame is due.
     held: VecDeque<Request>,
+    /// It was unplugged.
+    gone: bool,
+    /// Capturing ended with an error.
+    failed: bool,
     rate: Rate,
     /// When the camera's metadata was read last.
     learned: CaptureTime,
@@ -225,6 +234,46 @@ impl LibcameraCapture {
             self.queue_again(request)?;
         }
         Ok(POLL)
+    }
+
+    /// Whether the camera was unplugged. After an error that may just not have been told yet.
+    fn is_gone(&mut self) -> bool {
+        let patience = if self.failed { TOLD } else { Duration::ZERO };
+        let until = CaptureTime::now().after(patience);
+        while !self.gone {
+            match self.inbox.recv_timeout(until.since(CaptureTime::now())) {
+                Ok(Event::Removed) => self.gone = true,
+                // Nobody captures any more: the requests end here.
+                Ok(Event::Completed(_) | Event::Returned(_)) => {}
+                Err(_) => break,
+            }
+        }
+        self.gone
+    }
+
+    /// The next frame that is wanted.
+    fn wait_for_frame(&mut self, stop: &StopToken) -> Result<Captured, BackendError> {
+        while !stop.is_stopped() {
+            let wait = self.release_held()?;
+            match self.inbox.recv_timeout(wait) {
+                Ok(Event::Completed(request)) => {
+                    if let Some(captured) = self.completed(request)? {
+                        return Ok(captured);
+                    }
+                }
+                Ok(Event::Returned(request)) => self.queue_again(request)?,
+                Ok(Event::Removed) => {
+                    self.gone = true;
+                    return Err(BackendError::passing(format!(
+                        "camera {} is gone: it was unplugged",
+                        self.id
+                    )));
+                }
+                // A camera that gives nothing is noticed by the supervisor. This holds a sender.
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            }
+        }
+        Ok(Captured::Stopped)
     }
 
     /// What became of a request; `None` if there is nothing to hand on.
@@ -294,26 +343,9 @@ impl CaptureBackend for LibcameraCapture {
     }
 
     fn next_frame(&mut self, stop: &StopToken) -> Result<Captured, BackendError> {
-        while !stop.is_stopped() {
-            let wait = self.release_held()?;
-            match self.inbox.recv_timeout(wait) {
-                Ok(Event::Completed(request)) => {
-                    if let Some(captured) = self.completed(request)? {
-                        return Ok(captured);
-                    }
-                }
-                Ok(Event::Returned(request)) => self.queue_again(request)?,
-                Ok(Event::Removed) => {
-                    return Err(BackendError::passing(format!(
-                        "camera {} is gone: it was unplugged",
-                        self.id
-                    )));
-                }
-                // A camera that gives nothing is noticed by the supervisor. This holds a sender.
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
-            }
-        }
-        Ok(Captured::Stopped)
+        let result = self.wait_for_frame(stop);
+        self.failed |= result.is_err();
+        result
     }
 
     fn controls(&self) -> Option<Arc<dyn CameraControls>> {
@@ -323,11 +355,19 @@ impl CaptureBackend for LibcameraCapture {
 
 impl Drop for LibcameraCapture {
     fn drop(&mut self) {
+        let Some(mut active) = self.active.take() else {
+            return;
+        };
+        if self.is_gone() {
+            // libcamera ends the process where it is told to stop a camera whose driver does not take
+            // its requests back any more. What there was of it stays in memory, out of use.
+            tracing::warn!("camera {}: libcamera keeps what it had open of it", self.id);
+            std::mem::forget(active);
+            return;
+        }
         // Before the crate disconnects its callbacks: libcamera may be calling one now, and does not
         // any more once it has stopped.
-        if let Some(mut active) = self.active.take()
-            && let Err(e) = active.stop()
-        {
+        if let Err(e) = active.stop() {
             tracing::debug!("camera {}: stopping: {e}", self.id);
         }
     }
