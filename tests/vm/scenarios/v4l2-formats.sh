@@ -45,12 +45,15 @@ for camera in $(vivids); do
     sizes=$(v4l2-ctl -d "$camera" --list-framesizes=YUYV | awk '/Discrete/ { print $3 }')
     step "$camera: multi-planar $planar; webcam with $(wc -w <<<"$sizes") sizes"
     for size in $sizes; do
+        # A driver whose thread falls behind its rate says so in the kernel's log, with a call trace.
+        fps=10
+        ((${size%x*} < 1280)) || fps=2
         for format in yuyv nv12 yuv420 rgb888; do
-            check 12 "$camera" "$format" "$size" 10
+            check 12 "$camera" "$format" "$size" $fps
             [[ $said == right* ]] || fail "$camera $format $size: $said"
         done
         # vivid has none.
-        check 12 "$camera" mjpeg "$size" 10
+        check 12 "$camera" mjpeg "$size" $fps
         [[ $said == refused:*"mjpeg is not offered"* ]] || fail "$camera mjpeg $size: $said"
     done
     # Nothing said of the format: the camera's best.
@@ -59,13 +62,14 @@ for camera in $(vivids); do
     check 12 "$camera" yuyv 800x600 10
     [[ $said == refused:*"800x600"*"640x480 at "*" fps"* ]] || fail "$camera yuyv 800x600: $said"
 
-    # These give colours of television, which are others: bars are known by them, not by their value.
+    # These have the rates and the colours of television.
     for input in 1 2 3; do
         v4l2-ctl -d "$camera" --set-input=$input >/dev/null
+        ((input < 3)) || v4l2-ctl -d "$camera" --set-dv-bt-timings=index=0 >/dev/null
         size=$(v4l2-ctl -d "$camera" --get-fmt-video | sed -n 's|.*Width/Height *: \([0-9]*\)/\([0-9]*\)|\1x\2|p')
         step "$camera: input $input, $size"
         for format in yuyv nv12 yuv420 rgb888; do
-            check 60 "$camera" "$format" "$size" 25
+            check 12 "$camera" "$format" "$size" 25
             [[ $said == right* ]] || fail "$camera input $input $format $size: $said"
         done
     done
