@@ -18,7 +18,11 @@ DEPENDS:append:x86 = " nasm-native"
 DEPENDS:append:x86-64 = " nasm-native"
 
 # libcamera, and what crate libcamera finds its C++ interface with.
+# nooelint: oelint.vars.specific - an override of meta-raspberrypi
 DEPENDS:append:rpi = " clang-native libcamera pkgconfig-native"
+# Where its bindgen finds libclang, and for which machine it reads libcamera's headers. Not yet built.
+export LIBCLANG_PATH = "${STAGING_LIBDIR_NATIVE}"
+export BINDGEN_EXTRA_CLANG_ARGS = "--target=${TARGET_SYS} --sysroot=${STAGING_DIR_TARGET}"
 
 PACKAGECONFIG ?= "webui"
 PACKAGECONFIG[webui] = ""
