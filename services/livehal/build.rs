@@ -8,11 +8,16 @@ fn main() -> ExitCode {
     println!("cargo::rerun-if-env-changed=LIVEHAL_ALLOW_NO_NASM");
     println!("cargo::rerun-if-env-changed=OPENH264_NO_ASM");
     println!("cargo::rerun-if-env-changed=NASM");
-    if enabled("CAPTURE_LIBCAMERA") && enabled("ENCODER_RDK") {
-        println!(
-            "cargo::warning=features capture-libcamera and encoder-rdk exclude each other; \
-             encoder-rdk is ignored"
-        );
+    println!("cargo::rustc-check-cfg=cfg(encoder_rdk)");
+    if enabled("ENCODER_RDK") {
+        if enabled("CAPTURE_LIBCAMERA") {
+            println!(
+                "cargo::warning=features capture-libcamera and encoder-rdk exclude each other; \
+                 encoder-rdk is ignored"
+            );
+        } else if targets("OS", "linux") && targets("POINTER_WIDTH", "64") {
+            println!("cargo::rustc-cfg=encoder_rdk");
+        }
     }
     if enabled("CAPTURE_LIBCAMERA") && targets_linux() && !libcamera_ok() {
         return ExitCode::FAILURE;
@@ -96,7 +101,11 @@ fn libcamera_version() -> Option<String> {
 
 /// Other architectures need no tool for their assembly.
 fn targets_x86() -> bool {
-    var_os("CARGO_CFG_TARGET_ARCH").is_some_and(|arch| arch == "x86_64" || arch == "x86")
+    targets("ARCH", "x86_64") || targets("ARCH", "x86")
+}
+
+fn targets(what: &str, value: &str) -> bool {
+    var_os(format!("CARGO_CFG_TARGET_{what}")).is_some_and(|target| target == value)
 }
 
 /// Whether OpenH264's build finds what its assembly needs.

@@ -136,6 +136,7 @@ mod tests {
             source: SourceInfo::Native {
                 capture: "testsrc".to_owned(),
                 encoder: "software".to_owned(),
+                encoder_reason: None,
             },
             codec: None,
             width: 0,

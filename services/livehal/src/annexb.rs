@@ -22,6 +22,16 @@ fn after_start_code(bytes: &[u8]) -> Option<&[u8]> {
     bytes.get(at + 3..)
 }
 
+/// The types of the NAL units of an access unit. Looks no further than it is asked.
+#[cfg(encoder_rdk)]
+pub(crate) fn kinds(unit: &[u8]) -> impl Iterator<Item = u8> {
+    let mut rest = unit;
+    std::iter::from_fn(move || {
+        rest = after_start_code(rest)?;
+        rest.first().map(|header| header & 0x1F)
+    })
+}
+
 /// `profile_idc`, constraint flags and `level_idc` of the first sequence parameter set.
 pub(crate) fn sps_of(unit: &[u8]) -> Option<[u8; 3]> {
     nal_units(unit).find_map(|nal| match nal {
@@ -53,6 +63,16 @@ mod tests {
         assert_eq!(sps_of(&unit), Some([0x42, 0xC0, 0x1F]));
         assert_eq!(sps_of(&unit[..9]), None);
         assert_eq!(sps_of(&unit[..12]), None);
+    }
+
+    #[cfg(encoder_rdk)]
+    #[test]
+    fn types_are_told_in_their_order() {
+        let unit = [
+            0, 0, 0, 1, 0x67, 1, 2, 0, 0, 1, 0x68, 0, 0, 1, 0x65, 4, 0, 0, 1,
+        ];
+        assert_eq!(kinds(&unit).collect::<Vec<_>>(), [7, 8, 5]);
+        assert_eq!(kinds(&[]).count(), 0);
     }
 
     /// Whatever the bytes, units come out in order and hold no start code.

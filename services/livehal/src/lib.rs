@@ -6,7 +6,8 @@
 
 #[cfg(any(
     feature = "encoder-software",
-    all(target_os = "linux", feature = "encoder-v4l2-m2m")
+    all(target_os = "linux", feature = "encoder-v4l2-m2m"),
+    encoder_rdk
 ))]
 mod annexb;
 #[cfg(feature = "bench")]

@@ -66,8 +66,11 @@ pub enum SourceInfo {
     Native {
         /// Capture backend in use.
         capture: String,
-        /// Encoder backend in use.
+        /// Encoder backend in use; `auto` until a frame was coded.
         encoder: String,
+        /// Why `auto` came to this encoder, once it did.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        encoder_reason: Option<String>,
     },
     /// A WHIP publisher (or waiting for one).
     Whip,

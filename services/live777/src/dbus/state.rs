@@ -27,7 +27,9 @@ impl Shown {
     pub(crate) fn of(info: StreamInfo) -> Self {
         let (state, reason) = words(&info.state);
         let (capture, encoder) = match info.source {
-            SourceInfo::Native { capture, encoder } => (capture, encoder),
+            SourceInfo::Native {
+                capture, encoder, ..
+            } => (capture, encoder),
             SourceInfo::Whip | SourceInfo::Url { .. } => (String::new(), String::new()),
         };
         Self {

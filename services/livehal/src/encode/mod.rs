@@ -1,5 +1,8 @@
 //! Encoder backends: raw pictures in, access units out.
 
+mod auto;
+#[cfg(encoder_rdk)]
+pub(crate) mod rdk;
 #[cfg(feature = "encoder-software")]
 pub(crate) mod software;
 #[cfg(all(target_os = "linux", feature = "encoder-v4l2-m2m"))]
@@ -28,6 +31,20 @@ pub(crate) trait EncoderBackend {
     /// # Errors
     /// The encoder refuses it; it goes on at the old rate.
     fn set_bitrate(&mut self, bps: u32) -> Result<(), BackendError>;
+
+    /// What was chosen where the parameters leave it open; known once a frame was coded.
+    fn choice(&self) -> Option<EncoderChoice> {
+        None
+    }
+}
+
+/// What `encoder.backend = "auto"` came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EncoderChoice {
+    /// The backend's name.
+    pub(crate) name: &'static str,
+    /// Why this one, and why none of those before it.
+    pub(crate) reason: String,
 }
 
 /// What became of a frame.
@@ -46,42 +63,64 @@ pub(crate) enum Encoded {
     Damaged(String),
 }
 
-/// Opens the backend that `params` names (`auto` already resolved) for frames of `format`.
+type Opened = Result<Box<dyn EncoderBackend>, BackendError>;
+
+/// An encoder backend of this program.
+struct Candidate {
+    /// Its name in the configuration.
+    name: &'static str,
+    /// Opens it for frames of a format. It counts full-frame copies in the stats.
+    open: fn(&EncoderParams, &RawFormat, &Arc<PipelineStats>) -> Opened,
+}
+
+/// Every encoder backend, in the order in which `auto` tries them: hardware first.
+static CANDIDATES: &[Candidate] = &[
+    #[cfg(all(target_os = "linux", feature = "encoder-v4l2-m2m"))]
+    Candidate {
+        name: v4l2_m2m::NAME,
+        open: |params, format, stats| {
+            let coding = v4l2_m2m::Coding::H264;
+            let encoder = v4l2_m2m::V4l2Encoder::open(params, coding, format, stats)?;
+            Ok(Box::new(encoder))
+        },
+    },
+    #[cfg(encoder_rdk)]
+    Candidate {
+        name: rdk::NAME,
+        open: |params, format, stats| Ok(Box::new(rdk::RdkEncoder::open(params, format, stats)?)),
+    },
+    #[cfg(feature = "encoder-software")]
+    Candidate {
+        name: software::NAME,
+        open: |params, format, stats| {
+            let encoder = software::SoftwareEncoder::open(params, format, stats)?;
+            Ok(Box::new(encoder))
+        },
+    },
+];
+
+/// Opens the backend that `params` names for frames of `format`.
 ///
 /// It counts full-frame copies in `stats`.
 ///
 /// # Errors
-/// The encoder is missing, or refuses the format or parameters.
+/// The encoder is missing, or refuses the format or parameters. `auto` finds out with the first
+/// frame.
 pub(crate) fn open(
     params: &EncoderParams,
     format: &RawFormat,
     stats: &Arc<PipelineStats>,
-) -> Result<Box<dyn EncoderBackend>, BackendError> {
-    // Not every build has an encoder that counts.
-    let _ = stats;
+) -> Opened {
     tracing::debug!(?format, "opening encoder {}", params.backend);
-    match resolve(&params.backend) {
-        #[cfg(feature = "encoder-software")]
-        software::NAME => Ok(Box::new(software::SoftwareEncoder::open(
-            params, format, stats,
-        )?)),
-        #[cfg(all(target_os = "linux", feature = "encoder-v4l2-m2m"))]
-        v4l2_m2m::NAME => Ok(Box::new(v4l2_m2m::V4l2Encoder::open(
-            params,
-            v4l2_m2m::Coding::H264,
-            format,
-            stats,
-        )?)),
-        other => Err(BackendError::permanent(format!(
-            "encoder.backend = {other}: not built into this program"
-        ))),
+    if params.backend == auto::NAME {
+        let encoder = auto::AutoEncoder::new(CANDIDATES, params, format, stats);
+        return Ok(Box::new(encoder));
     }
-}
-
-/// The backend that a name stands for: for `auto` the best there is.
-pub(crate) fn resolve(backend: &str) -> &str {
-    match backend {
-        "auto" => "software",
-        named => named,
+    match CANDIDATES.iter().find(|c| c.name == params.backend) {
+        Some(candidate) => (candidate.open)(params, format, stats),
+        None => Err(BackendError::permanent(format!(
+            "encoder.backend = {}: not built into this program",
+            params.backend
+        ))),
     }
 }

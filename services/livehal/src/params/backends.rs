@@ -66,12 +66,9 @@ pub(crate) static ENCODE: [Backend; 4] = [
     Backend {
         name: "rdk",
         feature: "encoder-rdk",
-        // The two exclude each other; build.rs says so.
-        enabled: cfg!(all(
-            feature = "encoder-rdk",
-            not(feature = "capture-libcamera")
-        )),
-        built: false,
+        // By build.rs: with capture-libcamera it is ignored, and it is for 64-bit Linux.
+        enabled: cfg!(encoder_rdk),
+        built: true,
     },
 ];
 

@@ -336,10 +336,7 @@ fn level(params: &NativeSourceParams) -> Checked {
 /// What of the levels the software encoder lacks.
 fn software_level(encoder: &EncoderParams, level: H264Level) -> Checked {
     if level.name() == "1b" || level.idc() > 52 {
-        let (key, value) = match &encoder.level {
-            Some(name) => ("encoder.level", name),
-            None => ("encoder.profile", &encoder.profile),
-        };
+        let (key, value) = level_key(encoder);
         return Err(refused(
             key,
             value,
@@ -357,15 +354,17 @@ pub(crate) fn level_allows(encoder: &EncoderParams, size: (u32, u32), fps: f64) 
             .map_or("no level allows it".to_owned(), |level| {
                 format!("use {level} or higher")
             });
-        let (key, value) = match &encoder.level {
-            Some(name) => ("encoder.level", name),
-            None => ("encoder.profile", &encoder.profile),
-        };
+        let (key, value) = level_key(encoder);
         refused(key, value, format!("{why}; {advice}"))
     })
 }
 
 fn size_for_encoder(params: &NativeSourceParams) -> Checked {
+    let capture = &params.capture;
+    if params.encoder.backend == "rdk" && (capture.backend != "file" || capture.width.is_some()) {
+        let fps = f64::from(capture.fps_or_default());
+        return rdk_limits(&params.encoder, capture.size_or_default(), fps);
+    }
     if !matches!(params.encoder.backend.as_str(), "software" | "auto") {
         return Ok(());
     }
@@ -373,6 +372,48 @@ fn size_for_encoder(params: &NativeSourceParams) -> Checked {
         return Ok(());
     };
     software_size((width, height))
+}
+
+/// What of sizes, groups of pictures and levels the encoder of the RDK X5 lacks; its library
+/// refuses them without saying which it was.
+pub(crate) fn rdk_limits(encoder: &EncoderParams, size: (u32, u32), fps: f64) -> Checked {
+    let (width, height) = size;
+    for (key, value, least) in [
+        ("capture.width", width, 256),
+        ("capture.height", height, 128),
+    ] {
+        if !(least..=8192).contains(&value) || value % 8 != 0 {
+            return Err(refused(
+                key,
+                value,
+                format!("the RDK X5's encoder takes {least} to 8192, in steps of 8"),
+            ));
+        }
+    }
+    within(
+        "encoder.gop",
+        encoder.gop,
+        1,
+        2047,
+        "frames for the RDK X5's encoder",
+    )?;
+    if profile_level(encoder)?.level.idc() > 52 {
+        let (key, value) = level_key(encoder);
+        return Err(refused(
+            key,
+            value,
+            "the RDK X5's encoder knows levels to 5.2",
+        ));
+    }
+    level_allows(encoder, size, fps)
+}
+
+/// The key that says the level, and its value.
+fn level_key(encoder: &EncoderParams) -> (&'static str, &str) {
+    match &encoder.level {
+        Some(name) => ("encoder.level", name),
+        None => ("encoder.profile", &encoder.profile),
+    }
 }
 
 /// What of the sizes the software encoder lacks.

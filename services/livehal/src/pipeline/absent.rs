@@ -53,6 +53,10 @@ impl Pipeline {
         match *self {}
     }
 
+    pub(super) fn encoder_reason(&self) -> Option<String> {
+        match *self {}
+    }
+
     pub(super) fn controls(&self) -> Vec<CameraControl> {
         match *self {}
     }

@@ -86,9 +86,15 @@ impl NativePipeline {
         self.0.geometry()
     }
 
-    /// Name of the capture and encoder backends in use (`auto` resolved).
+    /// Name of the capture and encoder backends in use; `auto` is resolved once a frame was coded.
     pub fn backends(&self) -> (&'static str, &'static str) {
         self.0.backends()
+    }
+
+    /// Why `encoder.backend = "auto"` came to the encoder in use; `None` before it did, and where
+    /// the parameters name one.
+    pub fn encoder_reason(&self) -> Option<String> {
+        self.0.encoder_reason()
     }
 
     /// The camera's controls with their present values; none where the source has none, or is not

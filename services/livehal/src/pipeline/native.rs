@@ -12,7 +12,7 @@ use super::session::Event;
 use super::snapshot::Snapshots;
 use super::{PacketReceiver, supervisor};
 use crate::capture::{self, BackendError, CameraControls, CaptureBackend, RawFormat};
-use crate::encode::{self, EncoderBackend};
+use crate::encode::{self, EncoderBackend, EncoderChoice};
 use crate::params::backends::{Backend, CAPTURE, ENCODE, named};
 use crate::params::validate::level_allows;
 use crate::{
@@ -52,7 +52,7 @@ impl Default for Backends {
 pub(super) struct Shared {
     pub(super) name: String,
     pub(super) params: NativeSourceParams,
-    /// The encoder's name, `auto` resolved.
+    /// The encoder's name in the parameters.
     pub(super) encoder: &'static str,
     pub(super) capture: &'static str,
     pub(super) backends: Backends,
@@ -66,6 +66,8 @@ pub(super) struct Shared {
     pub(super) snapshots: Snapshots,
     geometry: Mutex<Option<StreamGeometry>>,
     controls: Mutex<Option<Arc<dyn CameraControls>>>,
+    /// What `auto` came to.
+    choice: Mutex<Option<EncoderChoice>>,
 }
 
 impl Shared {
@@ -94,6 +96,16 @@ impl Shared {
     fn lock_controls(&self) -> std::sync::MutexGuard<'_, Option<Arc<dyn CameraControls>>> {
         // A pointer: a panic cannot leave it half-written.
         self.controls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the encoder in use is, where the parameters leave it open.
+    pub(super) fn set_choice(&self, choice: Option<EncoderChoice>) {
+        *self.lock_choice() = choice;
+    }
+
+    fn lock_choice(&self) -> std::sync::MutexGuard<'_, Option<EncoderChoice>> {
+        // Replaced as a whole: a panic cannot leave it half-written.
+        self.choice.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Refuses what the capture backend turned out to deliver, if the encoder's parameters do not
@@ -150,7 +162,7 @@ impl Pipeline {
         let stats = Arc::new(PipelineStats::default());
         let shared = Arc::new(Shared {
             name: name.to_owned(),
-            encoder: name_of(encode::resolve(&params.encoder.backend), &ENCODE),
+            encoder: name_of(&params.encoder.backend, &ENCODE),
             capture: name_of(&params.capture.backend, &CAPTURE),
             bitrate: AtomicU32::new(params.encoder.bitrate),
             params,
@@ -162,6 +174,7 @@ impl Pipeline {
             snapshots: Snapshots::default(),
             geometry: Mutex::new(None),
             controls: Mutex::new(None),
+            choice: Mutex::new(None),
         });
         let (events, inbox) = mpsc::channel();
         let supervisor = std::thread::Builder::new()
@@ -220,7 +233,13 @@ impl Pipeline {
     }
 
     pub(super) fn backends(&self) -> (&'static str, &'static str) {
-        (self.shared.capture, self.shared.encoder)
+        let chosen = self.shared.lock_choice().as_ref().map(|choice| choice.name);
+        (self.shared.capture, chosen.unwrap_or(self.shared.encoder))
+    }
+
+    pub(super) fn encoder_reason(&self) -> Option<String> {
+        let choice = self.shared.lock_choice();
+        choice.as_ref().map(|choice| choice.reason.clone())
     }
 
     pub(super) fn controls(&self) -> Vec<CameraControl> {

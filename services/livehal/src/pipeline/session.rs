@@ -183,6 +183,7 @@ impl Session {
                 shared.output.deliver(packet, &self.stop);
                 if !flowing {
                     flowing = true;
+                    shared.set_choice(encoder.choice());
                     let _ = self.events.send(Event::Flowing(self.id));
                 }
             }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use livehal::{DropReason, NativeSourceParams, PipelineState, VideoCodec};
+use livehal::{DropReason, NativePipeline, NativeSourceParams, PipelineState, VideoCodec};
 use tokio::runtime::Handle;
 use tokio::sync::{broadcast, watch};
 
@@ -132,7 +132,7 @@ impl Stream {
         StreamInfo {
             name: hub.name.to_string(),
             state: hub.state().borrow().clone(),
-            source: self.source_info(pipeline.map(|p| p.backends())),
+            source: self.source_info(pipeline),
             codec: Some(VideoCodec::H264),
             width,
             height,
@@ -159,17 +159,16 @@ impl Stream {
         }
     }
 
-    fn source_info(&self, backends: Option<(&'static str, &'static str)>) -> SourceInfo {
-        match (&self.config.source, backends) {
-            (SourceConfig::Native(_), Some((capture, encoder))) => SourceInfo::Native {
-                capture: capture.into(),
-                encoder: encoder.into(),
-            },
-            (SourceConfig::Native(params), None) => SourceInfo::Native {
-                capture: params.capture.backend.to_string(),
-                encoder: params.encoder.backend.to_string(),
-            },
-            (SourceConfig::Whip, _) => SourceInfo::Whip,
+    fn source_info(&self, pipeline: Option<&NativePipeline>) -> SourceInfo {
+        let SourceConfig::Native(params) = &self.config.source else {
+            return SourceInfo::Whip;
+        };
+        let named = (&*params.capture.backend, &*params.encoder.backend);
+        let (capture, encoder) = pipeline.map_or(named, |p| p.backends());
+        SourceInfo::Native {
+            capture: capture.into(),
+            encoder: encoder.into(),
+            encoder_reason: pipeline.and_then(NativePipeline::encoder_reason),
         }
     }
 

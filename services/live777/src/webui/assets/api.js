@@ -43,7 +43,7 @@ export function reasonOf(error) {
  * @property {string} name
  * @property {'stopped' | 'starting' | 'running' | 'degraded' | 'failed'} state
  * @property {string} [reason]
- * @property {{kind: string, capture?: string, encoder?: string, url?: string}} source
+ * @property {{kind: string, capture?: string, encoder?: string, encoder_reason?: string, url?: string}} source
  * @property {string | null} codec
  * @property {number} width
  * @property {number} height

@@ -93,7 +93,10 @@ function signed(ms) {
 
 /** @param {import('./api.js').StreamInfo['source']} source */
 function sourceText(source) {
-  if (source.kind === 'native') return `${source.capture} → ${source.encoder}`;
+  if (source.kind === 'native') {
+    const why = source.encoder_reason ? ` (auto: ${source.encoder_reason})` : '';
+    return `${source.capture} → ${source.encoder}${why}`;
+  }
   return source.kind === 'whip' ? 'WHIP publisher' : (source.url ?? source.kind);
 }
 
