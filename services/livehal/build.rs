@@ -10,6 +10,8 @@ fn main() -> ExitCode {
     println!("cargo::rerun-if-env-changed=NASM");
     println!("cargo::rustc-check-cfg=cfg(encoder_rdk)");
     if enabled("ENCODER_RDK") {
+        say_unneeded("RDK_SYSROOT");
+        say_unneeded("LIVEHAL_RDK_ALLOW_UNDEFINED");
         if enabled("CAPTURE_LIBCAMERA") {
             println!(
                 "cargo::warning=features capture-libcamera and encoder-rdk exclude each other; \
@@ -41,6 +43,16 @@ fn main() -> ExitCode {
              openh264-sys2`, or set LIVEHAL_ALLOW_NO_NASM=1 to accept it"
         );
         ExitCode::FAILURE
+    }
+}
+
+/// Nothing of the RDK X5 is linked, so what once found its libraries has no effect.
+fn say_unneeded(variable: &str) {
+    println!("cargo::rerun-if-env-changed={variable}");
+    if var_os(variable).is_some() {
+        println!(
+            "cargo::warning={variable} is set and not needed: libmultimedia.so.1 is opened at run time"
+        );
     }
 }
 

@@ -1,6 +1,7 @@
 //! The real server as a child process: free ports, its own configuration, its log kept.
 
 use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read};
 use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -47,6 +48,9 @@ fn find() -> Result<PathBuf> {
         "--quiet",
         "--bin",
         "live777",
+        // Its library is opened at run time, and a test brings a stand-in.
+        "--features",
+        "live777/encoder-rdk",
         "--message-format=json-render-diagnostics",
     ]);
     if !cfg!(debug_assertions) {
@@ -92,11 +96,14 @@ pub fn free_port() -> Result<u16> {
 /// The configuration in a server's directory.
 const CONFIG: &str = "live777.toml";
 
+/// Variables that a server has beside those of the test.
+type Environment = Vec<(String, OsString)>;
 type Log = Arc<Mutex<VecDeque<String>>>;
 
-fn spawn(directory: &Path, log: &Log) -> Result<Child> {
+fn spawn(directory: &Path, environment: &Environment, log: &Log) -> Result<Child> {
     let mut child = Command::new(binary()?)
         .args(["--config", CONFIG])
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .current_dir(directory)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -119,6 +126,7 @@ pub struct Server {
     port: u16,
     log: Log,
     directory: TempDir,
+    environment: Environment,
     exited: Option<ExitStatus>,
 }
 
@@ -136,6 +144,17 @@ impl Server {
     /// # Errors
     /// See [`Self::start`].
     pub fn start_with(webrtc: &str, rest: &str) -> Result<Self> {
+        Self::start_in(&[], webrtc, rest)
+    }
+
+    /// As [`Self::start_with`], with environment variables.
+    ///
+    /// # Errors
+    /// See [`Self::start`].
+    pub fn start_in(environment: &[(&str, &OsStr)], webrtc: &str, rest: &str) -> Result<Self> {
+        let environment = environment.iter();
+        let environment = environment.map(|(name, value)| ((*name).into(), (*value).into()));
+        let environment: Environment = environment.collect();
         let port = free_port()?;
         let directory = tempfile::tempdir()?;
         let config = format!(
@@ -145,10 +164,11 @@ impl Server {
         std::fs::write(directory.path().join(CONFIG), &config)?;
         let log = Arc::new(Mutex::new(VecDeque::new()));
         let mut server = Self {
-            child: spawn(directory.path(), &log)?,
+            child: spawn(directory.path(), &environment, &log)?,
             port,
             log,
             directory,
+            environment,
             exited: None,
         };
         server.wait_healthy()?;
@@ -163,7 +183,7 @@ impl Server {
         if self.alive()? {
             bail!("the server still runs");
         }
-        self.child = spawn(self.directory.path(), &self.log)?;
+        self.child = spawn(self.directory.path(), &self.environment, &self.log)?;
         self.exited = None;
         self.wait_healthy()
     }

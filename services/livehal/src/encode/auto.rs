@@ -182,6 +182,7 @@ mod tests {
         let params = EncoderParams {
             backend: NAME.into(),
             codec: VideoCodec::H264,
+            device: None,
             bitrate: 300_000,
             min_bitrate: None,
             max_bitrate: None,
@@ -240,7 +241,11 @@ mod tests {
         let (mut encoder, frame) = auto(&[ABSENT, DIES]);
         let error = encoder.encode(&frame, true).err().unwrap();
         assert!(!error.permanent);
-        assert!(error.text.contains("no encoder: absent: no device; dies: hangs"));
+        assert!(
+            error
+                .text
+                .contains("no encoder: absent: no device; dies: hangs")
+        );
         let (mut encoder, frame) = auto(&[ABSENT]);
         assert!(encoder.encode(&frame, true).err().unwrap().permanent);
     }

@@ -79,7 +79,7 @@ async fn packets_carry_the_time_of_capture_and_begin_with_a_key_frame() {
         (geometry.width, geometry.height, geometry.fps),
         (64, 64, 100.0)
     );
-    assert_eq!(pipeline.backends(), ("testsrc", "software"));
+    assert_eq!(pipeline.backends(), ("testsrc", "auto"));
     let stats = pipeline.stats();
     let coded = stats.frames_encoded.load(Ordering::Relaxed);
     assert!(coded >= 10);
@@ -156,7 +156,7 @@ async fn a_panic_in_either_backend_is_a_failure_like_others() {
     script.coder(Coder::Panics);
     degraded(
         &pipeline,
-        "backend software panicked: the encoder is on fire",
+        "backend auto panicked: the encoder is on fire",
     )
     .await;
     script.coder(Coder::Works);

@@ -9,6 +9,7 @@ mod feedback;
 mod interop;
 mod late_join;
 mod page;
+mod rdk;
 mod support;
 mod whep;
 mod whip;

@@ -35,7 +35,7 @@ pub(crate) const NAME: &str = "rdk";
 /// What the driver makes.
 const DEVICE: &str = "/dev/vpu";
 /// The encoder counts as hanging after this long; it takes a few milliseconds for a picture.
-const LIMIT: Duration = Duration::from_millis(1500);
+const LIMIT: Duration = Duration::from_secs(1);
 /// Input and output buffers: one in work, and one of each to spare.
 const BUFFERS: u32 = 3;
 /// The rate control's buffer. The vendor's default of 10 ms leaves no room for a key frame.
