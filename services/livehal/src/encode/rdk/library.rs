@@ -78,19 +78,19 @@ pub(super) fn load() -> Result<Arc<Library>, LoadError> {
     }
     let library = Arc::new(match std::env::var_os(PATH_VARIABLE) {
         Some(path) if !path.is_empty() => open_file(Path::new(&path))?,
-        _ => open_system(Path::new(HOME))?,
+        _ => open_system(SONAME, Path::new(HOME))?,
     });
     *opened = Some(Arc::clone(&library));
     Ok(library)
 }
 
 /// The system's library: where the dynamic linker looks, then in `home`.
-pub(super) fn open_system(home: &Path) -> Result<Library, LoadError> {
-    match open(SONAME.into(), SONAME) {
+pub(super) fn open_system(name: &str, home: &Path) -> Result<Library, LoadError> {
+    match open(name.into(), name) {
         Err(LoadError::Broken { reason, .. })
-            if reason.starts_with(&format!("{SONAME}: cannot open shared object")) =>
+            if reason.starts_with(&format!("{name}: cannot open shared object")) =>
         {
-            let file = home.join(SONAME);
+            let file = home.join(name);
             if !file.exists() {
                 return Err(LoadError::Missing {
                     searched: format!("the system's library directories and {}", home.display()),
