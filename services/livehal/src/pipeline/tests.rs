@@ -154,11 +154,7 @@ async fn a_panic_in_either_backend_is_a_failure_like_others() {
     script.camera(Camera::Works);
     running(&pipeline).await;
     script.coder(Coder::Panics);
-    degraded(
-        &pipeline,
-        "backend auto panicked: the encoder is on fire",
-    )
-    .await;
+    degraded(&pipeline, "backend auto panicked: the encoder is on fire").await;
     script.coder(Coder::Works);
     running(&pipeline).await;
 }

@@ -1,7 +1,7 @@
 //! Finding `libmultimedia.so.1`, opening it, and its functions.
 
 use std::ffi::{OsString, c_int};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use libloading::os::unix as dl;
@@ -111,7 +111,7 @@ pub(super) fn open_file(file: &Path) -> Result<Library, LoadError> {
     // The linker does not look beside it for what it needs, but takes what is open already.
     let beside: Vec<dl::Library> = NEEDED
         .iter()
-        .filter_map(|name| open_object(PathBuf::from(file.with_file_name(name)).into()).ok())
+        .filter_map(|name| open_object(file.with_file_name(name).into()).ok())
         .collect();
     let library = open(file.into(), &shown);
     if library.is_ok() {
