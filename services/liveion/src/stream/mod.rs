@@ -119,7 +119,7 @@ impl Stream {
     pub fn info(&self) -> StreamInfo {
         let hub = &self.hub;
         let running = lock(&self.running);
-        let pipeline = running.as_ref().map(|r| &r.pipeline);
+        let pipeline = running.as_ref().map(|r| &*r.pipeline);
         let geometry = pipeline.and_then(|p| p.geometry());
         let stats = pipeline.map(|p| p.stats());
         let (mut width, mut height) = *lock(&hub.size);
