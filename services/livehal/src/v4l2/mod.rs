@@ -8,8 +8,10 @@ mod controls;
 mod device;
 mod discover;
 mod format;
+mod ioctl;
 mod mapping;
 mod queue;
+mod requests;
 pub(crate) mod sys;
 
 pub(crate) use controls::{Control, ControlType, Value};

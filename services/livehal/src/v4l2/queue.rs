@@ -261,7 +261,7 @@ impl Queue {
     /// The device refuses it; it is free again.
     pub(crate) fn submit(
         &self,
-        buffer: Buffer,
+        mut buffer: Buffer,
         used: &[u32],
         time: CaptureTime,
     ) -> Result<(), Failure> {
@@ -277,16 +277,13 @@ impl Queue {
         (raw.index, raw.timestamp) = (index as u32, timeval_of(time));
         raw.field = V4L2_FIELD_NONE;
         let mut states = self.core.states();
-        let sent = self.core.request(&VIDIOC_QBUF, &mut raw, &mut planes);
-        if sent.is_ok()
-            && let Some(slot) = states.slots.get_mut(index)
-        {
+        self.core.request(&VIDIOC_QBUF, &mut raw, &mut planes)?;
+        if let Some(slot) = states.slots.get_mut(index) {
             *slot = Slot::Queued;
         }
-        // Dropping the buffer takes the lock; it frees the slot only if that is still held.
-        drop(states);
-        drop(buffer);
-        sent
+        // It is the device's now: dropping it must not free it.
+        buffer.core = Weak::new();
+        Ok(())
     }
 
     /// Whether place `index` is free.
