@@ -111,6 +111,11 @@ impl Converter {
 
     /// Counts every picture in [`PipelineStats::frame_copies`] of `stats`, unless it is one that
     /// must be decompressed anyway.
+    #[cfg(any(
+        feature = "encoder-software",
+        feature = "encoder-v4l2-m2m",
+        feature = "encoder-rdk"
+    ))]
     pub(crate) fn counted(mut self, stats: &Arc<PipelineStats>) -> Self {
         self.stats = Some(Arc::clone(stats));
         self

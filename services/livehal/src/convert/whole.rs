@@ -1,10 +1,13 @@
 //! Pictures of any format as planar 4:2:0 in ordinary memory.
 
+#[cfg(feature = "encoder-software")]
 use std::sync::Arc;
 
 use super::{ConvertError, Converter, PlaneMut, Target};
+#[cfg(feature = "encoder-software")]
+use crate::PipelineStats;
+use crate::PixelFormat;
 use crate::capture::{I420, Picture, Plane, RawFormat};
-use crate::{PipelineStats, PixelFormat};
 
 /// Gives planar 4:2:0: the picture's own planes if it has such, or those of one buffer.
 pub(crate) struct Planar(Option<(Converter, I420)>);
@@ -23,6 +26,7 @@ impl Planar {
     }
 
     /// See [`Converter::counted`].
+    #[cfg(feature = "encoder-software")]
     pub(crate) fn counted(self, stats: &Arc<PipelineStats>) -> Self {
         Self(
             self.0

@@ -175,11 +175,6 @@ impl Device {
         }
     }
 
-    /// What [`set_value`](Self::set_value) would make of a number.
-    pub(crate) fn try_number(&self, control: &Control, number: i64) -> Result<i64, Failure> {
-        self.number_request(&VIDIOC_TRY_EXT_CTRLS, control, number)
-    }
-
     fn number_request(
         &self,
         request: &Request<v4l2_ext_controls>,

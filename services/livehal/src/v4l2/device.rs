@@ -110,7 +110,6 @@ pub(crate) struct Device {
     path: PathBuf,
     driver: String,
     card: String,
-    bus: String,
     capabilities: Capabilities,
 }
 
@@ -141,7 +140,6 @@ impl Device {
             path: path.to_owned(),
             driver: text(&raw.driver),
             card: text(&raw.card),
-            bus: text(&raw.bus_info),
             capabilities: Capabilities(node),
         })
     }
@@ -159,11 +157,6 @@ impl Device {
     /// The card's name, for people.
     pub(crate) fn card(&self) -> &str {
         &self.card
-    }
-
-    /// Where it is attached.
-    pub(crate) fn bus(&self) -> &str {
-        &self.bus
     }
 
     /// What it can do.

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::sys::*;
+use crate::PixelFormat;
 use crate::capture::{Color, Matrix};
-use crate::{PixelFormat, VideoCodec};
 
 /// A four-character code.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,13 +22,13 @@ impl Fourcc {
     pub(crate) const JPEG: Self = Self::new(b"JPEG");
     pub(crate) const RGB24: Self = Self::new(b"RGB3");
     pub(crate) const H264: Self = Self::new(b"H264");
-    pub(crate) const HEVC: Self = Self::new(b"HEVC");
     /// The codec of the kernel's virtual driver, vicodec.
+    #[cfg(feature = "bench")]
     pub(crate) const FWHT: Self = Self::new(b"FWHT");
 
     /// Those above by the header's names.
     #[cfg(test)]
-    pub(super) const NAMED: [(&'static str, Self); 11] = [
+    pub(super) const NAMED: &[(&'static str, Self)] = &[
         ("V4L2_PIX_FMT_YUYV", Self::YUYV),
         ("V4L2_PIX_FMT_NV12", Self::NV12),
         ("V4L2_PIX_FMT_NV12M", Self::NV12M),
@@ -38,7 +38,7 @@ impl Fourcc {
         ("V4L2_PIX_FMT_JPEG", Self::JPEG),
         ("V4L2_PIX_FMT_RGB24", Self::RGB24),
         ("V4L2_PIX_FMT_H264", Self::H264),
-        ("V4L2_PIX_FMT_HEVC", Self::HEVC),
+        #[cfg(feature = "bench")]
         ("V4L2_PIX_FMT_FWHT", Self::FWHT),
     ];
 
@@ -68,15 +68,6 @@ impl Fourcc {
         ]
         .into_iter()
         .find(|format| Self::of_pixels(*format).contains(&self))
-    }
-
-    /// The code of a codec's stream, where V4L2's encoders have one.
-    pub(crate) const fn of_codec(codec: VideoCodec) -> Option<Self> {
-        match codec {
-            VideoCodec::H264 => Some(Self::H264),
-            VideoCodec::H265 => Some(Self::HEVC),
-            _ => None,
-        }
     }
 }
 

@@ -16,8 +16,10 @@ pub(crate) mod sys;
 
 pub(crate) use controls::{Control, ControlType, Value};
 pub(crate) use device::{Capabilities, Device, Failure, Ready};
-pub(crate) use discover::{Found, by_capability, by_name};
+pub(crate) use discover::{by_capability, by_name};
+#[cfg(any(test, feature = "bench"))]
+pub(crate) use format::PlaneFormat;
 pub(crate) use format::{
-    BufferType, Direction, FormatInfo, Fourcc, FrameSizes, Interval, PixFormat, PlaneFormat,
+    BufferType, Direction, FormatInfo, Fourcc, FrameSizes, Interval, PixFormat,
 };
-pub(crate) use queue::{Buffer, Dequeued, ExternalPlane, Queue};
+pub(crate) use queue::{Dequeued, ExternalPlane, Queue};

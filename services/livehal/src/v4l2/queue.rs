@@ -43,8 +43,6 @@ pub(crate) struct Dequeued {
     pub(crate) sequence: u32,
     /// `V4L2_BUF_FLAG_…`
     pub(crate) flags: u32,
-    /// `V4L2_FIELD_…`
-    pub(crate) field: u32,
 }
 
 /// A plane in a DMA-BUF from outside.
@@ -219,7 +217,6 @@ impl Queue {
             time: time_of(raw.timestamp),
             sequence: raw.sequence,
             flags: raw.flags,
-            field: raw.field,
         }))
     }
 
@@ -348,18 +345,11 @@ impl Buffer {
         self.memory.planes.get(plane).map(|m| unsafe { m.bytes() })
     }
 
-    /// All bytes of a plane, to be written.
-    pub(crate) fn plane_mut(&mut self, plane: usize) -> Option<&mut [u8]> {
-        let mapping = self.memory.planes.get(plane)?;
-        // SAFETY: the device does not use the buffer while it is ours; nobody else has it, and
-        // `self` is borrowed as long as the bytes.
-        Some(unsafe { mapping.bytes_mut() })
-    }
-
     /// All bytes of every plane, to be written.
     pub(crate) fn planes_mut(&mut self) -> impl Iterator<Item = &mut [u8]> {
         self.memory.planes.iter().map(|mapping| {
-            // SAFETY: as in `plane_mut`; each plane is a mapping of its own.
+            // SAFETY: the device does not use the buffer while it is ours; nobody else has it, and
+            // `self` is borrowed as long as the bytes. Each plane is a mapping of its own.
             unsafe { mapping.bytes_mut() }
         })
     }

@@ -1,7 +1,5 @@
 //! What a device is asked and told: formats, rates, inputs, the visible part, events, commands.
 
-use std::ffi::c_int;
-
 use rustix::io::Errno;
 
 use super::device::{Device, Failure, text};
@@ -96,15 +94,6 @@ impl Device {
         self.format_request(&VIDIOC_S_FMT, format.raw(kind), kind)
     }
 
-    /// What [`set_format`](Self::set_format) would give, without setting it.
-    pub(crate) fn try_format(
-        &self,
-        kind: BufferType,
-        format: &PixFormat,
-    ) -> Result<PixFormat, Failure> {
-        self.format_request(&VIDIOC_TRY_FMT, format.raw(kind), kind)
-    }
-
     fn format_request(
         &self,
         request: &Request<v4l2_format>,
@@ -147,26 +136,6 @@ impl Device {
         }
     }
 
-    /// Names of the inputs, first to last.
-    pub(crate) fn inputs(&self) -> Result<Vec<String>, Failure> {
-        let all = self.entries(&VIDIOC_ENUMINPUT, |raw: &mut v4l2_input, index| {
-            raw.index = index;
-        })?;
-        Ok(all.iter().map(|raw| text(&raw.name)).collect())
-    }
-
-    /// Number of the input in use.
-    pub(crate) fn input(&self) -> Result<u32, Failure> {
-        let mut index: c_int = 0;
-        self.plain(&VIDIOC_G_INPUT, &mut index)?;
-        Ok(index as u32)
-    }
-
-    /// Uses input `index`.
-    pub(crate) fn set_input(&self, index: u32) -> Result<(), Failure> {
-        self.plain(&VIDIOC_S_INPUT, &mut (index as c_int))
-    }
-
     /// Marks the top left `width` × `height` of an output queue's pictures as what is to be seen.
     /// What comes back is what the driver made of it; `None` if it cannot crop.
     pub(crate) fn set_visible(
@@ -185,16 +154,6 @@ impl Device {
         }
     }
 
-    /// The part of an output queue's pictures that is to be seen; `None` if it cannot crop.
-    pub(crate) fn visible(&self, kind: BufferType) -> Result<Option<(u32, u32)>, Failure> {
-        let mut raw = self.selection(kind);
-        match self.plain(&VIDIOC_G_SELECTION, &mut raw) {
-            Ok(()) => Ok(Some((raw.r.width, raw.r.height))),
-            Err(e) if matches!(e.errno, Errno::NOTTY | Errno::INVAL) => Ok(None),
-            Err(e) => Err(e),
-        }
-    }
-
     fn selection(&self, kind: BufferType) -> v4l2_selection {
         let mut raw = v4l2_selection::zeroed();
         // This request wants the single-planar types always: drivers before 4.14 know no others.
@@ -205,23 +164,6 @@ impl Device {
         .raw();
         raw.target = V4L2_SEL_TGT_CROP;
         raw
-    }
-
-    /// Wants to be told of events of a kind, of control `id` or of none.
-    pub(crate) fn subscribe(&self, event: u32, id: u32) -> Result<(), Failure> {
-        let mut raw = v4l2_event_subscription::zeroed();
-        (raw.r#type, raw.id) = (event, id);
-        self.plain(&VIDIOC_SUBSCRIBE_EVENT, &mut raw)
-    }
-
-    /// The next event's kind, if there is one.
-    pub(crate) fn next_event(&self) -> Result<Option<u32>, Failure> {
-        let mut raw = v4l2_event::zeroed();
-        match self.plain(&VIDIOC_DQEVENT, &mut raw) {
-            Ok(()) => Ok(Some(raw.r#type)),
-            Err(e) if matches!(e.errno, Errno::NOENT | Errno::AGAIN) => Ok(None),
-            Err(e) => Err(e),
-        }
     }
 
     /// Tells an encoder something: `V4L2_ENC_CMD_…`. False if it does not know the command.

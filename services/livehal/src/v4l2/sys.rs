@@ -52,8 +52,7 @@ abi!(v4l2_ext_controls);
 plain!(c_int, v4l2_capability, v4l2_fmtdesc, v4l2_frmsizeenum);
 plain!(v4l2_frmivalenum, v4l2_streamparm, v4l2_requestbuffers);
 plain!(v4l2_exportbuffer, v4l2_query_ext_ctrl, v4l2_querymenu);
-plain!(v4l2_event_subscription, v4l2_event, v4l2_encoder_cmd);
-plain!(v4l2_input, v4l2_selection);
+plain!(v4l2_encoder_cmd, v4l2_selection);
 
 /// A request number and what its argument is.
 pub(super) struct Request<T> {
@@ -93,32 +92,24 @@ requests! {
     VIDIOC_STREAMOFF = write(c_int, 19);
     VIDIOC_G_PARM = read_write(v4l2_streamparm, 21);
     VIDIOC_S_PARM = read_write(v4l2_streamparm, 22);
-    VIDIOC_ENUMINPUT = read_write(v4l2_input, 26);
     VIDIOC_QUERYMENU = read_write(v4l2_querymenu, 37);
-    VIDIOC_G_INPUT = read(c_int, 38);
-    VIDIOC_S_INPUT = read_write(c_int, 39);
-    VIDIOC_TRY_FMT = read_write(v4l2_format, 64);
     VIDIOC_G_EXT_CTRLS = read_write(v4l2_ext_controls, 71);
     VIDIOC_S_EXT_CTRLS = read_write(v4l2_ext_controls, 72);
-    VIDIOC_TRY_EXT_CTRLS = read_write(v4l2_ext_controls, 73);
     VIDIOC_ENUM_FRAMESIZES = read_write(v4l2_frmsizeenum, 74);
     VIDIOC_ENUM_FRAMEINTERVALS = read_write(v4l2_frmivalenum, 75);
     VIDIOC_ENCODER_CMD = read_write(v4l2_encoder_cmd, 77);
     VIDIOC_TRY_ENCODER_CMD = read_write(v4l2_encoder_cmd, 78);
-    VIDIOC_DQEVENT = read(v4l2_event, 89);
-    VIDIOC_SUBSCRIBE_EVENT = write(v4l2_event_subscription, 90);
-    VIDIOC_G_SELECTION = read_write(v4l2_selection, 94);
     VIDIOC_S_SELECTION = read_write(v4l2_selection, 95);
     VIDIOC_QUERY_EXT_CTRL = read_write(v4l2_query_ext_ctrl, 103);
 }
 
 macro_rules! constants {
-    ($($name:ident = $value:expr;)*) => {
-        $(pub(crate) const $name: u32 = $value;)*
+    ($($(#[$when:meta])? $name:ident = $value:expr;)*) => {
+        $($(#[$when])? pub(crate) const $name: u32 = $value;)*
         /// All of them.
         #[cfg(test)]
         pub(super) fn constants() -> Vec<(&'static str, u32)> {
-            vec![$((stringify!($name), $name)),*]
+            vec![$($(#[$when])? (stringify!($name), $name)),*]
         }
     };
 }
@@ -142,22 +133,17 @@ constants! {
     V4L2_MEMORY_MMAP = 1;
     V4L2_MEMORY_DMABUF = 4;
 
-    V4L2_FIELD_ANY = 0;
     V4L2_FIELD_NONE = 1;
     V4L2_FIELD_INTERLACED = 4;
     V4L2_FIELD_INTERLACED_TB = 8;
     V4L2_FIELD_INTERLACED_BT = 9;
 
-    V4L2_BUF_FLAG_KEYFRAME = 0x8;
     V4L2_BUF_FLAG_ERROR = 0x40;
     V4L2_BUF_FLAG_TIMESTAMP_MASK = 0xe000;
     V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC = 0x2000;
     V4L2_BUF_FLAG_TIMESTAMP_COPY = 0x4000;
     V4L2_BUF_FLAG_LAST = 0x0010_0000;
 
-    V4L2_FMT_FLAG_COMPRESSED = 0x1;
-    V4L2_FMT_FLAG_EMULATED = 0x2;
-    V4L2_FMT_FLAG_ENC_CAP_FRAME_INTERVAL = 0x10;
 
     V4L2_FRMSIZE_TYPE_DISCRETE = 1;
     V4L2_FRMIVAL_TYPE_DISCRETE = 1;
@@ -190,7 +176,6 @@ constants! {
     V4L2_CTRL_FLAG_WRITE_ONLY = 0x40;
     V4L2_CTRL_FLAG_HAS_PAYLOAD = 0x100;
     V4L2_CTRL_FLAG_NEXT_CTRL = 0x8000_0000;
-    V4L2_CTRL_FLAG_NEXT_COMPOUND = 0x4000_0000;
     V4L2_CTRL_TYPE_INTEGER = 1;
     V4L2_CTRL_TYPE_BOOLEAN = 2;
     V4L2_CTRL_TYPE_MENU = 3;
@@ -201,11 +186,7 @@ constants! {
     V4L2_CTRL_TYPE_BITMASK = 8;
     V4L2_CTRL_TYPE_INTEGER_MENU = 9;
 
-    V4L2_EVENT_EOS = 2;
-    V4L2_EVENT_CTRL = 3;
-    V4L2_EVENT_SOURCE_CHANGE = 5;
 
-    V4L2_ENC_CMD_START = 0;
     V4L2_ENC_CMD_STOP = 1;
 
     V4L2_SEL_TGT_CROP = 0;
@@ -218,14 +199,15 @@ constants! {
     V4L2_CID_MPEG_VIDEO_HEADER_MODE = CODEC_BASE + 216;
     V4L2_CID_MPEG_VIDEO_REPEAT_SEQ_HEADER = CODEC_BASE + 226;
     V4L2_CID_MPEG_VIDEO_FORCE_KEY_FRAME = CODEC_BASE + 229;
+    #[cfg(feature = "bench")]
     V4L2_CID_FWHT_I_FRAME_QP = CODEC_BASE + 290;
+    #[cfg(feature = "bench")]
     V4L2_CID_FWHT_P_FRAME_QP = CODEC_BASE + 291;
     V4L2_CID_MPEG_VIDEO_H264_I_PERIOD = CODEC_BASE + 358;
     V4L2_CID_MPEG_VIDEO_H264_LEVEL = CODEC_BASE + 359;
     V4L2_CID_MPEG_VIDEO_H264_PROFILE = CODEC_BASE + 363;
     V4L2_CID_MPEG_VIDEO_PREPEND_SPSPPS_TO_IDR = CODEC_BASE + 644;
 
-    V4L2_MPEG_VIDEO_BITRATE_MODE_VBR = 0;
     V4L2_MPEG_VIDEO_BITRATE_MODE_CBR = 1;
     V4L2_MPEG_VIDEO_HEADER_MODE_JOINED_WITH_1ST_FRAME = 1;
     V4L2_MPEG_VIDEO_H264_PROFILE_BASELINE = 0;
@@ -234,6 +216,7 @@ constants! {
     V4L2_MPEG_VIDEO_H264_PROFILE_HIGH = 4;
     V4L2_MPEG_VIDEO_H264_PROFILE_CONSTRAINED_HIGH = 17;
     V4L2_MPEG_VIDEO_H264_LEVEL_1_0 = 0;
+    #[cfg(test)]
     V4L2_MPEG_VIDEO_H264_LEVEL_6_2 = 19;
 }
 
@@ -516,47 +499,10 @@ pub(super) struct v4l2_ext_controls {
 
 #[derive(Clone, Copy)]
 #[repr(C)]
-pub(super) struct v4l2_event_subscription {
-    pub(super) r#type: u32,
-    pub(super) id: u32,
-    pub(super) flags: u32,
-    pub(super) reserved: [u32; 5],
-}
-
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(super) struct v4l2_event {
-    pub(super) r#type: u32,
-    /// 64 bytes, aligned for 64-bit numbers.
-    pub(super) u: [i64; 8],
-    pub(super) pending: u32,
-    pub(super) sequence: u32,
-    /// Seconds and nanoseconds.
-    pub(super) timestamp: [i64; 2],
-    pub(super) id: u32,
-    pub(super) reserved: [u32; 8],
-}
-
-#[derive(Clone, Copy)]
-#[repr(C)]
 pub(super) struct v4l2_encoder_cmd {
     pub(super) cmd: u32,
     pub(super) flags: u32,
     pub(super) raw: [u32; 8],
-}
-
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(super) struct v4l2_input {
-    pub(super) index: u32,
-    pub(super) name: [u8; 32],
-    pub(super) r#type: u32,
-    pub(super) audioset: u32,
-    pub(super) tuner: u32,
-    pub(super) std: u64,
-    pub(super) status: u32,
-    pub(super) capabilities: u32,
-    pub(super) reserved: [u32; 3],
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

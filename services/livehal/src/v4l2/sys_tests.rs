@@ -71,12 +71,7 @@ fn program() -> String {
         v4l2_querymenu { id, index, name, value = name, reserved }
         v4l2_ext_control { id, size, reserved2, value = u, value64 = u, string = u }
         v4l2_ext_controls { which, count, error_idx, request_fd, reserved, controls }
-        v4l2_event_subscription { r#type, id, flags, reserved }
-        v4l2_event { r#type, u, pending, sequence, timestamp, id, reserved }
         v4l2_encoder_cmd { cmd, flags, raw }
-        v4l2_input {
-            index, name, r#type, audioset, tuner, std, status, capabilities, reserved
-        }
         v4l2_rect { left, top, width, height }
         v4l2_selection { r#type, target, flags, r, reserved }
     }
