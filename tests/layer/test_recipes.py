@@ -261,7 +261,7 @@ class Crates(Case):
         d.setVar("DL_DIR", str(downloads))
         d.setVar("PERSISTENT_DIR", str(self.scratch / "persistent"))
         d.setVar("BB_STRICT_CHECKSUM", "1")
-        d.setVar("FETCHCMD_wget", "wget --quiet --tries=2 --timeout=60")
+        d.setVar("FETCHCMD_wget", "wget --tries=2 --timeout=60")
         d.setVar("PATH", os.environ["PATH"])
         d.setVar("T", str(self.scratch))
         d.setVar("BB_CACHEDIR", str(self.scratch / "cache"))
