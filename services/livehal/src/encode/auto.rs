@@ -52,10 +52,8 @@ impl AutoEncoder {
             match self.prove(candidate, frame) {
                 Ok((_, damaged @ Encoded::Damaged(_))) => return Ok(damaged),
                 Ok((encoder, unit)) => {
-                    let reason = match declined.as_slice() {
-                        [] => "it coded the first frame".to_owned(),
-                        some => some.join("; "),
-                    };
+                    declined.insert(0, "it coded the first frame".to_owned());
+                    let reason = declined.join("; ");
                     let name = candidate.name;
                     tracing::info!("encoder.backend = auto: {name}: {reason}");
                     let choice = EncoderChoice { name, reason };
