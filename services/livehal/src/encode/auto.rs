@@ -211,7 +211,7 @@ mod tests {
         assert_eq!(choice.name, "works");
         assert_eq!(
             choice.reason,
-            "absent: no device; dies: hangs; \
+            "it coded the first frame; absent: no device; dies: hangs; \
              encoder.backend = no-key: made no key frame of the first picture"
         );
         let second = encoder.encode(&frame, false).unwrap();
