@@ -601,7 +601,7 @@ fn a_pipeline_does_not_start_on_parameters_that_are_refused() {
     let error = livehal::NativePipeline::start("bad", params).err().unwrap();
     assert!(matches!(error, livehal::Error::Param(e) if e.key == "encoder.gop"));
     let mut params = parse(GOOD).unwrap();
-    params.encoder.backend = "rdk".into();
+    params.encoder.backend = "x264".into();
     let error = livehal::NativePipeline::start("bad", params).err().unwrap();
     assert!(matches!(error, livehal::Error::Param(_)));
 }

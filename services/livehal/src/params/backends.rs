@@ -1,6 +1,6 @@
 //! The backends that can be named, and what of them this program and this machine offer.
 
-use super::{CaptureParams, EncoderParams, NativeSourceParams};
+use super::NativeSourceParams;
 use crate::ParamError;
 
 /// A backend that can be named in a configuration.
@@ -10,8 +10,8 @@ pub(crate) struct Backend {
     feature: &'static str,
     /// That feature is in this build.
     enabled: bool,
-    /// This version of the program has it at all.
-    built: bool,
+    /// This system has what it speaks to.
+    here: bool,
 }
 
 /// Capture backends.
@@ -20,26 +20,26 @@ pub(crate) static CAPTURE: [Backend; 4] = [
         name: "testsrc",
         feature: "encoder-software",
         enabled: cfg!(feature = "native-source"),
-        built: true,
+        here: true,
     },
     Backend {
         name: "file",
         feature: "encoder-software",
         enabled: cfg!(feature = "native-source"),
-        built: true,
+        here: true,
     },
     Backend {
         name: "v4l2",
         feature: "capture-v4l2",
         enabled: cfg!(feature = "capture-v4l2"),
         // The kernel's interface; other systems have none.
-        built: cfg!(target_os = "linux"),
+        here: cfg!(target_os = "linux"),
     },
     Backend {
         name: "libcamera",
         feature: "capture-libcamera",
         enabled: cfg!(feature = "capture-libcamera"),
-        built: cfg!(target_os = "linux"),
+        here: cfg!(target_os = "linux"),
     },
 ];
 
@@ -49,42 +49,32 @@ pub(crate) static ENCODE: [Backend; 4] = [
         name: "software",
         feature: "encoder-software",
         enabled: cfg!(feature = "encoder-software"),
-        built: true,
+        here: true,
     },
     Backend {
         name: "auto",
         feature: "encoder-software",
         enabled: cfg!(feature = "encoder-software"),
-        built: true,
+        here: true,
     },
     Backend {
         name: "v4l2-m2m",
         feature: "encoder-v4l2-m2m",
         enabled: cfg!(feature = "encoder-v4l2-m2m"),
-        built: cfg!(target_os = "linux"),
+        here: cfg!(target_os = "linux"),
     },
     Backend {
         name: "rdk",
         feature: "encoder-rdk",
         // By build.rs: with capture-libcamera it is ignored, and it is for 64-bit Linux.
         enabled: cfg!(encoder_rdk),
-        built: true,
+        here: cfg!(target_os = "linux"),
     },
 ];
 
 pub(super) fn check(params: &NativeSourceParams) -> Result<(), ParamError> {
-    capture(&params.capture)?;
-    encoder(&params.encoder)
-}
-
-fn capture(capture: &CaptureParams) -> Result<(), ParamError> {
-    let backend = find("capture.backend", &capture.backend, &CAPTURE)?;
-    built("capture.backend", backend)
-}
-
-fn encoder(encoder: &EncoderParams) -> Result<(), ParamError> {
-    let backend = find("encoder.backend", &encoder.backend, &ENCODE)?;
-    built("encoder.backend", backend)
+    find("capture.backend", &params.capture.backend, &CAPTURE)?;
+    find("encoder.backend", &params.encoder.backend, &ENCODE)
 }
 
 /// The backend of this name.
@@ -92,19 +82,22 @@ pub(crate) fn named(name: &str, all: &'static [Backend]) -> Option<&'static Back
     all.iter().find(|backend| backend.name == name)
 }
 
-fn find(key: &str, name: &str, all: &'static [Backend]) -> Result<&'static Backend, ParamError> {
-    let refused = |reason: String| ParamError {
-        key: key.into(),
-        value: name.into(),
-        reason,
+fn find(key: &str, name: &str, all: &'static [Backend]) -> Result<(), ParamError> {
+    let refused = |reason: String| {
+        Err(ParamError {
+            key: key.into(),
+            value: name.into(),
+            reason,
+        })
     };
     match named(name, all) {
-        None => Err(refused(unknown(all.iter().map(|backend| backend.name)))),
-        Some(backend) if !backend.enabled => Err(refused(format!(
+        None => refused(unknown(all.iter().map(|backend| backend.name))),
+        Some(backend) if !backend.here => refused("only on Linux".into()),
+        Some(backend) if !backend.enabled => refused(format!(
             "not in this build of the program; it needs the cargo feature {}",
             backend.feature
-        ))),
-        Some(backend) => Ok(backend),
+        )),
+        Some(_) => Ok(()),
     }
 }
 
@@ -112,15 +105,4 @@ fn find(key: &str, name: &str, all: &'static [Backend]) -> Result<&'static Backe
 pub(super) fn unknown(allowed: impl Iterator<Item = &'static str>) -> String {
     let allowed: Vec<_> = allowed.collect();
     format!("unknown; allowed are {}", allowed.join(", "))
-}
-
-fn built(key: &str, backend: &Backend) -> Result<(), ParamError> {
-    if backend.built {
-        return Ok(());
-    }
-    Err(ParamError {
-        key: key.into(),
-        value: backend.name.into(),
-        reason: "this version of the program does not have this backend yet".into(),
-    })
 }
