@@ -109,6 +109,23 @@ pub enum ControlError {
     NoCamera(String),
 }
 
+impl ControlValue {
+    /// The whole number that this is, if it is one: 5.0 is, too, for JSON and TOML do not always
+    /// tell them apart.
+    #[cfg(all(
+        target_os = "linux",
+        any(feature = "capture-v4l2", feature = "capture-libcamera")
+    ))]
+    pub(crate) fn whole(&self) -> Option<i64> {
+        match self {
+            Self::Int(n) => Some(*n),
+            // Up to here every whole number has a float of its own.
+            Self::Float(n) if n.fract() == 0.0 && n.abs() < 9e15 => Some(*n as i64),
+            _ => None,
+        }
+    }
+}
+
 impl std::fmt::Display for ControlValue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

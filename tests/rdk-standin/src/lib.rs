@@ -192,6 +192,31 @@ fn bit_rate(rates: &Fields) -> Option<u32> {
     fits.then_some(kbps)
 }
 
+/// A structure of the caller's.
+///
+/// # Safety
+/// `at` is null, or as [`Fields::at`] wants it.
+unsafe fn fields(at: *const c_void) -> Result<Fields, c_int> {
+    if at.is_null() {
+        return Err(code::INVALID_PARAMS);
+    }
+    // SAFETY: not null, and the rest by the caller.
+    Ok(unsafe { Fields::at(at.cast_mut()) })
+}
+
+/// A buffer given back, which must be of the kind that its queue has.
+///
+/// # Safety
+/// As [`fields`].
+unsafe fn buffer_of(at: *const c_void, kind: i32) -> Result<Fields, c_int> {
+    // SAFETY: by the caller.
+    let fields = unsafe { fields(at) }?;
+    match fields.get::<i32>(buffer::KIND) == kind {
+        true => Ok(fields),
+        false => Err(code::INVALID_BUFFER),
+    }
+}
+
 /// See the vendor's header.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn hb_mm_mc_start(at: *mut c_void, startup: *const c_void) -> c_int {
@@ -246,11 +271,8 @@ pub unsafe extern "C" fn hb_mm_mc_set_rate_control_config(
     params: *const c_void,
 ) -> c_int {
     answer(task(at).and_then(|task| {
-        if params.is_null() {
-            return Err(code::INVALID_PARAMS);
-        }
-        // SAFETY: not null, and rate-control parameters by the contract; only read.
-        let rates = unsafe { Fields::at(params.cast_mut()) };
+        // SAFETY: null, or rate-control parameters by the contract; only read.
+        let rates = unsafe { fields(params) }?;
         task.set_rate(bit_rate(&rates).ok_or(code::INVALID_PARAMS)?)
     }))
 }
@@ -263,12 +285,9 @@ pub unsafe extern "C" fn hb_mm_mc_dequeue_input_buffer(
     timeout: c_int,
 ) -> c_int {
     answer(task(at).and_then(|task| {
-        if to.is_null() {
-            return Err(code::INVALID_PARAMS);
-        }
+        // SAFETY: null, or a buffer by the contract.
+        let fields = unsafe { fields(to) }?;
         let (frame, config) = task.dequeue_input(timeout)?;
-        // SAFETY: not null, and a buffer by the contract.
-        let fields = unsafe { Fields::at(to) };
         let small = task.faults.has("small");
         fields.clear(buffer::SIZE);
         fields.set(buffer::frame::Y, frame.y);
@@ -298,14 +317,8 @@ pub unsafe extern "C" fn hb_mm_mc_queue_input_buffer(
     _timeout: c_int,
 ) -> c_int {
     answer(task(at).and_then(|task| {
-        if from.is_null() {
-            return Err(code::INVALID_PARAMS);
-        }
-        // SAFETY: not null, and a buffer by the contract.
-        let fields = unsafe { Fields::at(from) };
-        if fields.get::<i32>(buffer::KIND) != 0 {
-            return Err(code::INVALID_BUFFER);
-        }
+        // SAFETY: null, or a buffer by the contract.
+        let fields = unsafe { buffer_of(from, 0) }?;
         task.queue_input(
             fields.get(buffer::frame::INDEX),
             fields.get(buffer::frame::Y),
@@ -324,15 +337,12 @@ pub unsafe extern "C" fn hb_mm_mc_dequeue_output_buffer(
     timeout: c_int,
 ) -> c_int {
     answer(task(at).and_then(|task| {
-        if to.is_null() {
-            return Err(code::INVALID_PARAMS);
-        }
+        // SAFETY: null, or a buffer by the contract.
+        let fields = unsafe { fields(to) }?;
         if task.fails_now() {
             return Err(code::NO_ANSWER);
         }
         let packet = task.dequeue_output(timeout)?;
-        // SAFETY: not null, and a buffer by the contract.
-        let fields = unsafe { Fields::at(to) };
         fields.clear(buffer::SIZE);
         fields.set(buffer::KIND, 1u32);
         fields.set(buffer::stream::DATA, packet.data);
@@ -351,14 +361,8 @@ pub unsafe extern "C" fn hb_mm_mc_queue_output_buffer(
     _timeout: c_int,
 ) -> c_int {
     answer(task(at).and_then(|task| {
-        if from.is_null() {
-            return Err(code::INVALID_PARAMS);
-        }
-        // SAFETY: not null, and a buffer by the contract.
-        let fields = unsafe { Fields::at(from) };
-        if fields.get::<i32>(buffer::KIND) != 1 {
-            return Err(code::INVALID_BUFFER);
-        }
+        // SAFETY: null, or a buffer by the contract.
+        let fields = unsafe { buffer_of(from, 1) }?;
         task.queue_output(fields.get(buffer::stream::INDEX))
     }))
 }

@@ -192,13 +192,7 @@ fn to_driver(
     menu: &[(i64, String)],
     value: &ControlValue,
 ) -> Result<Value, String> {
-    let number = match value {
-        ControlValue::Int(number) => Some(*number),
-        ControlValue::Float(float) if float.fract() == 0.0 && float.abs() < 9e15 => {
-            Some(*float as i64)
-        }
-        _ => None,
-    };
+    let number = value.whole();
     match control.kind {
         ControlType::Integer => number
             .filter(|n| (control.min..=control.max).contains(n))
