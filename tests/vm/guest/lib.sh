@@ -45,3 +45,16 @@ video_node() {
     done
     return 1
 }
+
+# node_named NAME: the first node whose name, which its driver gives, begins so.
+node_named() {
+    local name
+    for name in /sys/class/video4linux/video*/name; do
+        if [[ $(<"$name") == "$1"* ]]; then
+            name=${name%/name}
+            printf '/dev/%s\n' "${name##*/}"
+            return 0
+        fi
+    done
+    return 1
+}

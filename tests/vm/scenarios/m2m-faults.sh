@@ -9,28 +9,14 @@
 # shellcheck source=tests/vm/guest/lib.sh
 source ./lib.sh
 
-# node NAME: the node that its driver calls so.
-node() {
-    local name
-    for name in /sys/class/video4linux/video*/name; do
-        if [[ $(<"$name") == "$1"* ]]; then
-            name=${name%/name}
-            printf '/dev/%s\n' "${name##*/}"
-            return 0
-        fi
-    done
-    return 1
-}
-
-
 work=/tmp/m2m
 mkdir -p "$work"
 modprobe vivid n_devs=1 node_types=0x1
 modprobe vicodec
 wait_for 20 video_node vivid >/dev/null
-wait_for 20 node stateful-encoder >/dev/null
+wait_for 20 node_named stateful-encoder >/dev/null
 camera=$(video_node vivid)
-encoder=$(node stateful-encoder)
+encoder=$(node_named stateful-encoder)
 insmod modules/livehal-fault.ko
 faults=/sys/module/livehal_fault/parameters
 

@@ -6,19 +6,6 @@
 # shellcheck source=tests/vm/guest/lib.sh
 source ./lib.sh
 
-# node NAME: the node that its driver calls so.
-node() {
-    local name
-    for name in /sys/class/video4linux/video*/name; do
-        if [[ $(<"$name") == "$1"* ]]; then
-            name=${name%/name}
-            printf '/dev/%s\n' "${name##*/}"
-            return 0
-        fi
-    done
-    return 1
-}
-
 # encode MODE SIZE@FPS COPIES: 60 pictures; so many times must one have been copied.
 encode() {
     mkdir -p "$work"
@@ -84,10 +71,10 @@ drivers() {
     modprobe vivid n_devs=1 node_types=0x1 "multiplanar=$1"
     modprobe vicodec "multiplanar=$2"
     wait_for 20 video_node vivid >/dev/null
-    wait_for 20 node stateful-decoder >/dev/null
+    wait_for 20 node_named stateful-decoder >/dev/null
     camera=$(video_node vivid)
-    encoder=$(node stateful-encoder)
-    decoder=$(node stateful-decoder)
+    encoder=$(node_named stateful-encoder)
+    decoder=$(node_named stateful-decoder)
 }
 
 work=/tmp/m2m
@@ -121,8 +108,8 @@ if wait "$job"; then fail "it did not notice"; fi
 step "  after $(($(now_ms) - began)) ms: $(<"$work/error")"
 grep -q "$encoder is not there" "$work/error" || fail "the error does not say so"
 echo vicodec.0 >/sys/bus/platform/drivers/vicodec/bind
-wait_for 20 node stateful-encoder >/dev/null
-encoder=$(node stateful-encoder)
+wait_for 20 node_named stateful-encoder >/dev/null
+encoder=$(node_named stateful-encoder)
 encode dmabuf 640x480@10 0
 
 step "no such device"
