@@ -26,8 +26,7 @@ inject percentage_of_dropped_buffers=100
 wait_for 10 down
 took=$(($(now_ms) - begin))
 step "noticed after $took ms: $(state)"
-# Half a second for asking, on an emulated processor.
-((took <= 2500)) || fail "a camera that delivers nothing is noticed after $took ms"
+((took <= 2000)) || fail "a camera that delivers nothing is noticed after $took ms"
 [[ $(state) == *"no frame from capture"* ]] || fail "said: $(state)"
 inject percentage_of_dropped_buffers=0
 wait_for 20 up

@@ -14,14 +14,14 @@ use crate::{CaptureTime, DropReason, PipelineState, PipelineStats};
 /// How long a device may take to open.
 const OPEN_LIMIT: Duration = Duration::from_secs(10);
 /// The least time without a frame, or within one encoder call, that counts as hanging.
-/// It is noticed a tick later at the latest, and that is within two seconds.
-const HANG_LIMIT: Duration = Duration::from_millis(1_750);
+/// It is noticed a tick later at the latest, and seen by whoever asks, all within two seconds.
+const HANG_LIMIT: Duration = Duration::from_millis(1_500);
 /// The same for the first frame: cameras take their time to start.
 const FIRST_LIMIT: Duration = Duration::from_secs(5);
 /// Where a frame takes long, as many of them.
 const HANG_FRAMES: f64 = 5.0;
 /// How often hanging is looked for.
-const TICK: Duration = Duration::from_millis(250);
+const TICK: Duration = Duration::from_millis(100);
 /// How long the threads of a session may take to end.
 const END_LIMIT: Duration = Duration::from_millis(400);
 /// Threads that hang in a driver and were given up; with more, no new ones are started.

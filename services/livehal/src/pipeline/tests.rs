@@ -177,7 +177,7 @@ async fn a_silent_camera_is_opened_again() {
     let (pipeline, mut packets) = script.start();
     packet(&mut packets).await;
     script.camera(Camera::Silent);
-    degraded(&pipeline, "no frame from capture for 1.75s").await;
+    degraded(&pipeline, "no frame from capture for 1.5s").await;
     script.camera(Camera::Works);
     running(&pipeline).await;
 }
