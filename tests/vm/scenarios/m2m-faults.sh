@@ -8,6 +8,7 @@
 #: architectures amd64
 # shellcheck source=tests/vm/guest/lib.sh
 source ./lib.sh
+install_files
 
 work=/tmp/m2m
 mkdir -p "$work"

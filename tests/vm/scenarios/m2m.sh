@@ -5,6 +5,7 @@
 #: limit 240
 # shellcheck source=tests/vm/guest/lib.sh
 source ./lib.sh
+install_files
 
 # encode MODE SIZE@FPS COPIES: 60 pictures; so many times must one have been copied.
 encode() {
