@@ -5,6 +5,7 @@ import select
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 from pathlib import Path
 from unittest import mock
@@ -160,6 +161,22 @@ class Entries(unittest.TestCase):
         other = self.cache.get("rootfs", "1", self.build)
         self.cache.remove_older()
         self.assertEqual(sorted(self.cache.entries.iterdir()), sorted([new, other]))
+
+    def test_who_comes_second_says_so_and_waits(self) -> None:
+        said, order = threading.Event(), []
+
+        def second() -> None:
+            with self.cache.locked(self.cache.root / "runs.lock", "the first"):
+                order.append("second")
+
+        with mock.patch("lab.cache.say", side_effect=lambda _text: said.set()):
+            with self.cache.locked(self.cache.root / "runs.lock", "nobody"):
+                thread = threading.Thread(target=second)
+                thread.start()
+                self.assertTrue(said.wait(60))
+                order.append("first")
+            thread.join()
+        self.assertEqual(order, ["first", "second"])
 
     def test_the_key_is_of_names_and_contents(self) -> None:
         with tempfile.TemporaryDirectory() as name:

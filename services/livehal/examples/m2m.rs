@@ -1,7 +1,7 @@
 //! The V4L2 encoder on the kernel's virtual devices, for the VM: vivid's pictures coded by vicodec.
 //!
 //! `m2m CAMERA ENCODER MODE SIZE@FPS OUT`, such as
-//! `m2m /dev/video0 /dev/video1 dmabuf 640x480@10 out`, writes the pictures to `out/raw`, the
+//! `m2m /dev/video0 /dev/video1 dmabuf 640x480@5 out`, writes the pictures to `out/raw`, the
 //! packets to `out/coded`, and to `out/frames` a line for each: its number, the camera's number,
 //! when it was captured and when its packet was there in nanoseconds, `key` or `-`, and bytes.
 //! It prints how many times a whole picture was copied. MODE is `dmabuf` or `copy`, of nv12
@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use livehal::bench::m2m::{Camera, Fwht};
 use livehal::{EncoderParams, PixelFormat, VideoCodec};
 
-const FRAMES: u32 = 60;
+const FRAMES: u32 = 48;
 /// Frames from one key frame to the next.
 const GOP: u32 = 16;
 /// A key frame is asked for here, where none is due.

@@ -88,22 +88,26 @@ class Cache:
             directory.mkdir(parents=True, exist_ok=True)
 
     @contextlib.contextmanager
-    def _lock(self) -> Iterator[None]:
-        """One builder at a time; who comes second finds the entry made."""
-        with (self.root / "lock").open("w") as lock:
+    def locked(self, file: Path, other: str) -> Iterator[None]:
+        """One at a time; who comes second says what it waits for."""
+        with file.open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                say("waiting for another build of the lab")
+                say(f"waiting for {other}")
                 fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+    def _building(self) -> contextlib.AbstractContextManager[None]:
+        """One builder at a time; who comes second finds the entry made."""
+        return self.locked(self.root / "lock", "another build of the lab")
 
     def get(self, name: str, key: str, build: Callable[[Path], None]) -> Path:
         """The entry; where it is missing, `build` fills a directory that then becomes it."""
         entry = self.entries / f"{name}-{key}"
         if entry.exists():
             return entry
-        with self._lock():
+        with self._building():
             if entry.exists():
                 return entry
             # Nobody else builds now: whatever is here was left by a build that died.
@@ -134,7 +138,7 @@ class Cache:
 
     def remove(self, keep: Callable[[Path], bool]) -> None:
         """Removes the entries that `keep` does not want, and what dead builds left."""
-        with self._lock():
+        with self._building():
             for path in [*self.partial.iterdir(), *self.entries.iterdir()]:
                 if path.parent == self.partial or not keep(path):
                     say(f"removing {path}")

@@ -19,6 +19,9 @@ CARGO_TARGETS = {"amd64": "x86_64-unknown-linux-gnu", "arm64": "aarch64-unknown-
 # How the names of Debian's compilers for them begin.
 COMPILERS = {"amd64": "x86_64-linux-gnu-", "arm64": "aarch64-linux-gnu-"}
 
+# Server and viewer, by the one command that other tests build them with, too.
+PROGRAMS = ["--bin", "live777", "--bin", "live777-peer"]
+
 # Files of the repository and where a package installs them.
 INSTALLED = {
     "systemd/live777.service": "usr/lib/systemd/system/live777.service",
@@ -42,16 +45,16 @@ def stage(share: Path, scenario: Scenario, machine: Machine) -> None:
     (inside / "run.env").write_text(f"export LIMIT={scenario.seconds()} PATIENCE={patience()}\n")
     for payload in scenario.payloads:
         if example := re.fullmatch(r"example:([^:]+):([^:]+):([^:]*)", payload):
-            package, name, features = example.groups()
-            command = ["--package", package, "--example", name, "--features", features,
-                       "--no-default-features"]
+            package, name, feature = example.groups()
+            # Of the workspace, so that what it needs is built as for everything else.
+            command = ["--workspace", "--example", name, "--features", f"{package}/{feature}"]
             built = _cargo(command, Path("examples", name), machine.architecture)
             _install(built, inside / "files/usr/local/bin" / name)
         elif payload in PAYLOADS:
             PAYLOADS[payload](inside / "files", machine.architecture)
         else:
             raise LabError(f"{scenario.name}: no payload {payload}; there are: "
-                           f"{', '.join(PAYLOADS)}, example:PACKAGE:NAME:FEATURES")
+                           f"{', '.join(PAYLOADS)}, example:PACKAGE:NAME:FEATURE")
     for module in scenario.modules:
         say(f"building the module {module}")
         work = share / "modules" / Path(module).name
@@ -63,11 +66,7 @@ def stage(share: Path, scenario: Scenario, machine: Machine) -> None:
 def _live777(files: Path, architecture: str) -> None:
     """The server as a package installs it. LIVE777_AMD64 or LIVE777_ARM64 names a binary to take."""
     given = os.environ.get(f"LIVE777_{architecture.upper()}")
-    # With what the machine's drivers are for.
-    command = ["--package", "live777", "--no-default-features",
-               "--features", "native-generic-v4l2,webui"]
-    built = given or _cargo(command, Path("live777"), architecture)
-    _live777_of(files, Path(built))
+    _live777_of(files, Path(given or _cargo(PROGRAMS, Path("live777"), architecture)))
 
 
 def _live777_rpi(files: Path, architecture: str) -> None:
@@ -85,7 +84,7 @@ def _live777_of(files: Path, binary: Path) -> None:
 
 def _peer(files: Path, architecture: str) -> None:
     """The viewer."""
-    built = _cargo(["--package", "peer", "--bin", "live777-peer"], Path("live777-peer"), architecture)
+    built = _cargo(PROGRAMS, Path("live777-peer"), architecture)
     _install(built, files / "usr/local/bin/live777-peer")
 
 

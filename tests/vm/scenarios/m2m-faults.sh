@@ -1,7 +1,7 @@
 #!/bin/bash
 # The encoder backend v4l2-m2m when its device fails: it cannot code a picture, or does not answer.
 # Each is an error in words, soon, after which the device works for the next.
-#: payloads example:livehal:m2m:bench,encoder-v4l2-m2m
+#: payloads example:livehal:m2m:bench
 #: modules tests/vm/modules/fault
 #: limit 120
 # The module puts another function in a probed one's place as this architecture does it.
@@ -25,7 +25,7 @@ faults=/sys/module/livehal_fault/parameters
 with_fault() {
     local job began
     rm -f "$work/frames"
-    m2m "$camera" "$encoder" dmabuf 640x480@10 "$work" >/dev/null 2>"$work/error" &
+    m2m "$camera" "$encoder" dmabuf 640x480@5 "$work" >/dev/null 2>"$work/error" &
     job=$!
     wait_for 20 test -s "$work/frames"
     began=$(now_ms)
@@ -35,7 +35,7 @@ with_fault() {
     step "$1, after $(($(now_ms) - began)) ms: $(<"$work/error")"
     grep -q "$encoder .*$2" "$work/error" || fail "the error does not say so"
     (($(now_ms) - began < 5000 * PATIENCE)) || fail "that was long"
-    [[ $(m2m "$camera" "$encoder" dmabuf 640x480@10 "$work") == 0 ]] || fail "it does not work after it"
+    [[ $(m2m "$camera" "$encoder" dmabuf 640x480@5 "$work") == 0 ]] || fail "it does not work after it"
 }
 
 with_fault fail "could not"

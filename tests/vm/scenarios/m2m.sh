@@ -1,13 +1,13 @@
 #!/bin/bash
 # The encoder backend v4l2-m2m on the kernel's own drivers: vivid's pictures coded by vicodec, read by
 # the device where the camera put them, or copied into it; decoded by the kernel and compared.
-#: payloads example:livehal:m2m:bench,encoder-v4l2-m2m
-#: limit 240
+#: payloads example:livehal:m2m:bench
+#: limit 300
 # shellcheck source=tests/vm/guest/lib.sh
 source ./lib.sh
 install_files
 
-# encode MODE SIZE@FPS COPIES: 60 pictures; so many times must one have been copied.
+# encode MODE SIZE@FPS COPIES: 48 pictures; so many times must one have been copied.
 encode() {
     mkdir -p "$work"
     local copies
@@ -43,10 +43,10 @@ compare() {
         fail "$first dB and $second dB"
 }
 
-# packets: as many as pictures, key frames where they are due or asked for, fewer bytes where less
-# was wanted, and each there before the next picture.
+# packets TIMES: as many as pictures, key frames where they are due or asked for, so many times fewer
+# bytes where less was wanted, and each there before the next picture.
 packets() {
-    awk '
+    awk -v times="$1" '
         { seq[$1] = $2; captured[$1] = $3; done[$1] = $4; bytes[$1] = $6 }
         $5 == "key" { keys = keys " " $1 }
         END {
@@ -62,7 +62,7 @@ packets() {
             printf "%d packets, key frames%s; %d bytes for eight, then %d; ", NR, keys, before, after
             printf "%.1f ms from picture to packet; %d of %d after the next picture\n",
                 wait / NR, late, neighbours
-            exit !(NR == 60 && before > 1.5 * after && neighbours > 40 && late == 0 &&
+            exit !(NR == 48 && before >= times * after && neighbours > 40 && late == 0 &&
                 (keys " ") ~ / 0 / && (keys " ") ~ / 21 /)
         }' "$work/frames" || fail "packets of $work"
 }
@@ -76,31 +76,35 @@ drivers() {
     camera=$(video_node vivid)
     encoder=$(node_named stateful-encoder)
     decoder=$(node_named stateful-decoder)
+    # vivid's other choice is the end of a frame that it delivers at its start: a time to come.
+    v4l2-ctl -d "$camera" --set-ctrl=timestamp_source=1 >/dev/null
 }
 
 work=/tmp/m2m
 drivers 1 0
-# name, mode, size, copies, pixels
-while read -r mode size copies pixels; do
+# Pattern 0, colour bars, stands still and needs few bits at any rate; 20, a grey ramp, moves.
+while read -r mode size copies pixels pattern movement times; do
     step "$mode $size"
-    encode "$mode" "$size@10" "$copies"
-    packets
+    v4l2-ctl -d "$camera" --set-ctrl="test_pattern=$pattern,horizontal_movement=$movement" >/dev/null
+    encode "$mode" "$size@5" "$copies"
+    packets "$times"
     compare "$size" "$pixels"
 done <<'END'
-dmabuf 640x480 0 nv12
-copy 640x480 60 nv12
-dmabuf 640x360 60 nv12
-dmabuf+yuyv 640x360 0 yuyv
+dmabuf 640x480 0 nv12 20 5 1.8
+copy 640x480 48 nv12 20 5 1.8
+dmabuf 640x480 0 nv12 0 3 1.1
+dmabuf 640x360 48 nv12 0 3 1.1
+dmabuf+yuyv 640x360 0 yuyv 0 3 1.1
 END
 
 step "several planes"
 drivers 2 1
-encode dmabuf 640x480@10 0
-packets
+encode dmabuf 640x480@5 0
+packets 1.1
 compare 640x480 nv12
 
 step "the encoder goes away"
-m2m "$camera" "$encoder" dmabuf 640x480@10 "$work" >/dev/null 2>"$work/error" &
+m2m "$camera" "$encoder" dmabuf 640x480@5 "$work" >/dev/null 2>"$work/error" &
 job=$!
 wait_for 20 test -s "$work/frames"
 began=$(now_ms)
@@ -111,10 +115,10 @@ grep -q "$encoder is not there" "$work/error" || fail "the error does not say so
 echo vicodec.0 >/sys/bus/platform/drivers/vicodec/bind
 wait_for 20 node_named stateful-encoder >/dev/null
 encoder=$(node_named stateful-encoder)
-encode dmabuf 640x480@10 0
+encode dmabuf 640x480@5 0
 
 step "no such device"
-if m2m "$camera" /dev/video99 dmabuf 640x480@10 "$work" 2>"$work/error"; then fail "it is there"; fi
+if m2m "$camera" /dev/video99 dmabuf 640x480@5 "$work" 2>"$work/error"; then fail "it is there"; fi
 step "  $(<"$work/error")"
-if m2m "$camera" "$camera" dmabuf 640x480@10 "$work" 2>"$work/error"; then fail "a camera encodes"; fi
+if m2m "$camera" "$camera" dmabuf 640x480@5 "$work" 2>"$work/error"; then fail "a camera encodes"; fi
 step "  $(<"$work/error")"

@@ -15,19 +15,20 @@ camera=$(video_node vivid)
 inject() { v4l2-ctl -d "$camera" --set-ctrl="$1" >/dev/null; }
 drops() { metric livehal_stream_drops_total "reason=\"$1\""; }
 state() { curl -s http://127.0.0.1:7777/api/streams/cam; }
-camera_stream "$camera" 320 180 25 42001f
+# A rate at which an emulated encoder keeps up: "degraded" shall mean the camera.
+camera_stream "$camera" 320 180 10 42001f
 systemctl start live777.service
 wait_for 30 up
 
 step "it stops delivering"
 flows 5
+says() { [[ $(state) == *'"state":"degraded"'*"$1"* ]]; }
 begin=$(now_ms)
 inject percentage_of_dropped_buffers=100
-wait_for 10 down
+wait_for 10 says "no frame from capture"
 took=$(($(now_ms) - begin))
-step "noticed after $took ms: $(state)"
+step "noticed after $took ms"
 ((took <= 2000)) || fail "a camera that delivers nothing is noticed after $took ms"
-[[ $(state) == *"no frame from capture"* ]] || fail "said: $(state)"
 inject percentage_of_dropped_buffers=0
 wait_for 20 up
 flows 5
@@ -61,6 +62,5 @@ done
 
 step "it says that it is gone"
 inject disconnect=1
-wait_for 10 down
-[[ $(state) == *"$camera"* ]] || fail "said: $(state)"
+wait_for 10 says "$camera is not there"
 step "$(state)"

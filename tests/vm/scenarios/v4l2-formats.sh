@@ -1,7 +1,7 @@
 #!/bin/bash
 # Every pixel format at every size of every kind of vivid input, single- and multi-planar: the right
 # picture, or a refusal that names what the camera offers.
-#: payloads example:livehal:camera_check:bench,capture-v4l2
+#: payloads example:livehal:camera_check:bench
 #: limit 420
 # shellcheck source=tests/vm/guest/lib.sh
 source ./lib.sh

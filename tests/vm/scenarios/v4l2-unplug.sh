@@ -23,25 +23,27 @@ server=$(pgrep -x live777)
 descriptors() { find "/proc/$server/fd" -mindepth 1 | wc -l; }
 resident() { awk '/^VmRSS:/ { print $2 }' "/proc/$server/status"; }
 
-# One viewer from beginning to end: it shall see the frames of every cycle.
-live777-peer --frames 1000000 --seconds 550 http://127.0.0.1:7777/whep/cam >"$out/viewer.log" 2>&1 &
+# One viewer from beginning to end: it decodes frames of every cycle, each later than the one before.
+live777-peer --lines --frames 1000000 --seconds 550 http://127.0.0.1:7777/whep/cam >"$out/viewer.log" 2>&1 &
 viewer=$!
 watched() { [[ $(metric livehal_stream_viewers) == 1 ]]; }
 wait_for 20 watched
+decoded() { wc -l <"$out/viewer.log"; }
+sees() { (($(decoded) > $1)); }
 
 for cycle in $(seq 100); do
     echo vivid.0 >$driver/unbind
     wait_for 10 down
     echo vivid.0 >$driver/bind
     wait_for 10 up
-    flows 3
+    wait_for 20 sees "$(($(decoded) + 2))"
     kill -0 $viewer 2>/dev/null || fail "cycle $cycle: the viewer is gone: $(<"$out/viewer.log")"
     if ((cycle == 10)); then
         fds=$(descriptors) memory=$(resident)
-        step "after 10 cycles: $fds descriptors, $memory KiB"
+        step "after 10 cycles: $fds descriptors, $memory KiB; the viewer decoded $(decoded) pictures"
     fi
 done
-step "after 100 cycles: $(descriptors) descriptors, $(resident) KiB"
+step "after 100 cycles: $(descriptors) descriptors, $(resident) KiB; the viewer decoded $(decoded) pictures"
 watched || fail "the viewer was lost"
 kill $viewer
 (($(descriptors) <= fds)) || fail "$fds descriptors became $(descriptors)"
