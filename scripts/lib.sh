@@ -55,3 +55,11 @@ need_cargo() {
         fail "cargo $version is too old: $wanted or newer is needed (rustup update)"
     fi
 }
+
+# rust_target TARGET: sees to Rust's standard library for it, by rustup where it is missing.
+rust_target() {
+    [[ ! -d $(rustc --print sysroot)/lib/rustlib/$1 ]] || return 0
+    have rustup || return 1
+    say "adding Rust's $1"
+    rustup target add "$1" >&2
+}

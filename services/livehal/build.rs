@@ -10,8 +10,9 @@ fn main() -> ExitCode {
     println!("cargo::rerun-if-env-changed=NASM");
     println!("cargo::rustc-check-cfg=cfg(encoder_rdk)");
     if enabled("ENCODER_RDK") {
-        say_unneeded("RDK_SYSROOT");
-        say_unneeded("LIVEHAL_RDK_ALLOW_UNDEFINED");
+        const RDK: &str = "libmultimedia.so.1 is opened at run time";
+        say_unneeded("RDK_SYSROOT", RDK);
+        say_unneeded("LIVEHAL_RDK_ALLOW_UNDEFINED", RDK);
         if enabled("CAPTURE_LIBCAMERA") {
             println!(
                 "cargo::warning=features capture-libcamera and encoder-rdk exclude each other; \
@@ -21,6 +22,10 @@ fn main() -> ExitCode {
             println!("cargo::rustc-cfg=encoder_rdk");
         }
     }
+    say_unneeded(
+        "LIVEHAL_CXX_STDLIB",
+        "the crates with C++ take the library that CXXSTDLIB names",
+    );
     if enabled("CAPTURE_LIBCAMERA") && targets_linux() && !libcamera_ok() {
         return ExitCode::FAILURE;
     }
@@ -46,13 +51,11 @@ fn main() -> ExitCode {
     }
 }
 
-/// Nothing of the RDK X5 is linked, so what once found its libraries has no effect.
-fn say_unneeded(variable: &str) {
+/// For a variable of other builds of this program, which has no effect here.
+fn say_unneeded(variable: &str, why: &str) {
     println!("cargo::rerun-if-env-changed={variable}");
     if var_os(variable).is_some() {
-        println!(
-            "cargo::warning={variable} is set and not needed: libmultimedia.so.1 is opened at run time"
-        );
+        println!("cargo::warning={variable} is set and not needed: {why}");
     }
 }
 

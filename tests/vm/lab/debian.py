@@ -105,6 +105,11 @@ class Archive:
             raise LabError(f"{SUITE} has no version of {package}")
         return version[1]
 
+    def closure(self, *packages: str) -> list[str]:
+        """The packages and what they need in turn, without what is only recommended."""
+        told = self._apt("apt-get", "install", "--simulate", "--no-install-recommends", *packages)
+        return sorted(re.findall(r"^Inst (\S+) ", told, re.MULTILINE))
+
     def _dependency(self, package: str, pattern: str) -> str:
         depends = self._apt("apt-cache", "depends", package)
         found = re.search(rf"Depends: ({pattern})$", depends, re.MULTILINE)

@@ -293,9 +293,11 @@ mod tests {
             "{said}"
         );
         let other = open("/dev/null");
-        assert_eq!(
-            (other.request, other.errno),
-            ("VIDIOC_QUERYCAP", Errno::NOTTY)
+        assert_eq!(other.request, "VIDIOC_QUERYCAP");
+        // ENOSYS: user emulation before QEMU 8 knows no such request itself.
+        assert!(
+            [Errno::NOTTY, Errno::NOSYS].contains(&other.errno),
+            "{other}"
         );
     }
 

@@ -1,6 +1,8 @@
 //! Figures of this process, by the names every Prometheus client uses.
 
-use crate::metrics::{Kind, PromText};
+#[cfg(target_os = "linux")]
+use crate::metrics::Kind;
+use crate::metrics::PromText;
 
 /// Writes them; nothing where `/proc` is missing.
 #[cfg(target_os = "linux")]

@@ -31,7 +31,18 @@ fn build() -> PathBuf {
         let target = profile.parent().unwrap();
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
         cargo.args(["build", "-q", "-p", "rdk-standin", "--target-dir"]);
-        cargo.arg(target).current_dir(env!("CARGO_MANIFEST_DIR"));
+        // A cross build's directory is named after its target, within the target directory.
+        match target.file_name().and_then(|name| name.to_str()) {
+            Some(triple) if triple.starts_with(&format!("{}-", std::env::consts::ARCH)) => {
+                cargo
+                    .arg(target.parent().unwrap())
+                    .args(["--target", triple]);
+            }
+            _ => {
+                cargo.arg(target);
+            }
+        }
+        cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
         if profile.ends_with("release") {
             cargo.arg("--release");
         }

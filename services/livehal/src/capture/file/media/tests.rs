@@ -385,11 +385,26 @@ fn without_the_libraries_the_file_and_what_to_install_are_named() {
     // In a process of its own: the variable is the whole process's.
     let dir = tempfile::tempdir().unwrap();
     let name = std::thread::current().name().unwrap().to_owned();
-    let status = Command::new(std::env::args_os().next().unwrap())
+    let status = this_program()
         .args(["--exact", &name])
         .env("LIVEHAL_FFMPEG_DIR", dir.path())
         .env(EMPTY, "1")
         .status()
         .unwrap();
     assert!(status.success());
+}
+
+/// This program once more; under emulation by the emulator that cargo was told of.
+fn this_program() -> Command {
+    let program = std::env::args_os().next().unwrap();
+    let arch = std::env::consts::ARCH.to_uppercase();
+    let runner = format!("CARGO_TARGET_{arch}_UNKNOWN_LINUX_GNU_RUNNER");
+    let runner = std::env::var(runner).unwrap_or_default();
+    let mut words = runner.split_whitespace();
+    let Some(emulator) = words.next() else {
+        return Command::new(program);
+    };
+    let mut command = Command::new(emulator);
+    command.args(words).arg(program);
+    command
 }
