@@ -1,6 +1,7 @@
 //! The capture loop.
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
@@ -11,11 +12,13 @@ use libcamera::control_value::ControlValue as Native;
 use libcamera::controls::{ControlId, SensorTimestamp};
 use libcamera::framebuffer::{AsFrameBuffer, FrameMetadataStatus};
 use libcamera::framebuffer_allocator::{FrameBuffer, FrameBufferAllocator};
+use libcamera::properties::SystemDevices;
 use libcamera::request::{Request, RequestStatus, ReuseFlag};
 use libcamera::stream::Stream;
 
 use super::buffer::{Buffer, CameraPicture};
 use super::controls::Controls;
+use super::devices::{Devices, NUMBERS};
 use super::manager::{Manager, Watch, watch};
 use super::negotiate::{Negotiated, negotiate};
 use super::rate::Rate;
@@ -28,9 +31,12 @@ use crate::{CaptureParams, CaptureTime};
 const POLL: Duration = Duration::from_millis(50);
 /// How often what the camera tells of its controls is read.
 const LEARN: Duration = Duration::from_millis(200);
-
-/// How long after an error the word that the camera was unplugged may take.
-const TOLD: Duration = Duration::from_millis(300);
+/// How often it is looked whether something has happened that nobody tells of.
+const LOOK: Duration = Duration::from_millis(10);
+/// How long after an error the kernel may take to remove the devices of a camera that was unplugged.
+const REMOVED: Duration = Duration::from_millis(100);
+/// How long after that libcamera may take to learn of it, at the most.
+const TOLD: Duration = Duration::from_millis(500);
 
 /// What arrives in the capture thread's inbox. Bounded by the number of buffers.
 pub(super) enum Event {
@@ -110,8 +116,8 @@ pub(crate) fn open(params: &CaptureParams) -> Result<Box<dyn CaptureBackend>, Ba
         buffers,
         controls,
         held: VecDeque::new(),
-        gone: false,
-        failed: false,
+        devices: devices(&camera),
+        told: false,
         rate: Rate::new(params.fps_or_default()),
         learned: CaptureTime::default(),
         stream,
@@ -144,6 +150,14 @@ fn start_list(
     }
     controls.configure(&params.controls, &mut list)?;
     Ok(list)
+}
+
+/// The devices behind a camera, as far as libcamera tells.
+fn devices(camera: &Camera<'_>) -> Devices {
+    let numbers = camera.properties().get::<SystemDevices>();
+    let numbers = numbers.map(|numbers| numbers.0).unwrap_or_default();
+    let numbers = numbers.into_iter().filter_map(|n| u64::try_from(n).ok());
+    Devices::new(Path::new(NUMBERS), numbers)
 }
 
 /// Microseconds a frame, where the camera allows it.
@@ -184,10 +198,9 @@ struct LibcameraCapture {
     controls: Arc<Controls>,
     /// Requests of frames that were too many, until the next frame is due.
     held: VecDeque<Request>,
-    /// It was unplugged.
-    gone: bool,
-    /// Capturing ended with an error.
-    failed: bool,
+    devices: Devices,
+    /// libcamera has said that it was unplugged.
+    told: bool,
     rate: Rate,
     /// When the camera's metadata was read last.
     learned: CaptureTime,
@@ -236,24 +249,34 @@ impl LibcameraCapture {
         Ok(POLL)
     }
 
-    /// Whether the camera was unplugged. After an error that may just not have been told yet.
-    fn is_gone(&mut self) -> bool {
-        let patience = if self.failed { TOLD } else { Duration::ZERO };
-        let until = CaptureTime::now().after(patience);
-        while !self.gone {
-            match self.inbox.recv_timeout(until.since(CaptureTime::now())) {
-                Ok(Event::Removed) => self.gone = true,
-                // Nobody captures any more: the requests end here.
-                Ok(Event::Completed(_) | Event::Returned(_)) => {}
-                Err(_) => break,
+    /// Whether the camera was unplugged: libcamera has said so, or the kernel has removed a device.
+    fn unplugged(&self) -> bool {
+        self.told || self.devices.gone()
+    }
+
+    /// Waits until `done`, or `limit` is over. Nobody captures any more: requests end here.
+    fn settle(&mut self, limit: Duration, done: impl Fn(&Self) -> bool) {
+        let until = CaptureTime::now().after(limit);
+        while !done(self) {
+            let left = until.since(CaptureTime::now());
+            if left.is_zero() {
+                return;
+            }
+            if let Ok(Event::Removed) = self.inbox.recv_timeout(left.min(LOOK)) {
+                self.told = true;
             }
         }
-        self.gone
+    }
+
+    /// The error of a camera that was unplugged.
+    fn gone(&self) -> BackendError {
+        BackendError::passing(format!("camera {} is gone: it was unplugged", self.id))
     }
 
     /// The next frame that is wanted.
     fn wait_for_frame(&mut self, stop: &StopToken) -> Result<Captured, BackendError> {
         while !stop.is_stopped() {
+            self.manager.check()?;
             let wait = self.release_held()?;
             match self.inbox.recv_timeout(wait) {
                 Ok(Event::Completed(request)) => {
@@ -263,14 +286,15 @@ impl LibcameraCapture {
                 }
                 Ok(Event::Returned(request)) => self.queue_again(request)?,
                 Ok(Event::Removed) => {
-                    self.gone = true;
-                    return Err(BackendError::passing(format!(
-                        "camera {} is gone: it was unplugged",
-                        self.id
-                    )));
+                    self.told = true;
+                    return Err(self.gone());
                 }
                 // A camera that gives nothing is noticed by the supervisor. This holds a sender.
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    if self.devices.gone() {
+                        return Err(self.gone());
+                    }
+                }
             }
         }
         Ok(Captured::Stopped)
@@ -344,8 +368,13 @@ impl CaptureBackend for LibcameraCapture {
 
     fn next_frame(&mut self, stop: &StopToken) -> Result<Captured, BackendError> {
         let result = self.wait_for_frame(stop);
-        self.failed |= result.is_err();
-        result
+        if result.is_err() {
+            self.settle(REMOVED, Self::unplugged);
+        }
+        match result {
+            Err(_) if self.unplugged() => Err(self.gone()),
+            result => result,
+        }
     }
 
     fn controls(&self) -> Option<Arc<dyn CameraControls>> {
@@ -358,12 +387,16 @@ impl Drop for LibcameraCapture {
         let Some(mut active) = self.active.take() else {
             return;
         };
-        if self.is_gone() {
-            // libcamera ends the process where it is told to stop a camera whose driver does not take
-            // its requests back any more. What there was of it stays in memory, out of use.
-            tracing::warn!("camera {}: libcamera keeps what it had open of it", self.id);
-            std::mem::forget(active);
-            return;
+        if self.unplugged() {
+            self.settle(TOLD, |camera| camera.told);
+            if !self.told {
+                // libcamera notices this of USB cameras only. Told to stop any other, it ends the
+                // whole process, for the driver gives it no request back; and there is no other way
+                // to make it let go.
+                self.manager.lose(&self.id);
+                std::mem::forget(active);
+                return;
+            }
         }
         // Before the crate disconnects its callbacks: libcamera may be calling one now, and does not
         // any more once it has stopped.

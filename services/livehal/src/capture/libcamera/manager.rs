@@ -16,6 +16,8 @@ use crate::capture::BackendError;
 static SHARED: Mutex<Shared> = Mutex::new(Shared {
     users: 0,
     manager: None,
+    lost: None,
+    losses: 0,
 });
 
 /// Who is told when a camera is unplugged: its id and where to. A lock of its own, for libcamera's
@@ -25,6 +27,22 @@ static WATCHERS: Mutex<Vec<(String, Sender<Event>)>> = Mutex::new(Vec::new());
 struct Shared {
     users: usize,
     manager: Option<Managed>,
+    /// A camera that was unplugged without this manager noticing. To the manager it runs still, so
+    /// that nobody can open it again, and its thread spins on the devices that are gone.
+    lost: Option<String>,
+    /// How often that was so, of all managers.
+    losses: u32,
+}
+
+impl Shared {
+    fn check(&self) -> Result<(), BackendError> {
+        match &self.lost {
+            None => Ok(()),
+            Some(id) => Err(BackendError::passing(format!(
+                "libcamera starts anew, for camera {id} was unplugged without its noticing"
+            ))),
+        }
+    }
 }
 
 struct Managed(CameraManager);
@@ -41,9 +59,10 @@ impl Manager {
     /// Starts libcamera, unless it runs.
     ///
     /// # Errors
-    /// It does not start.
+    /// It does not start, or has to end first.
     pub(super) fn get() -> Result<Self, BackendError> {
         let mut shared = lock(&SHARED);
+        shared.check()?;
         if shared.manager.is_none() {
             let mut manager = CameraManager::new_unstarted().map_err(failed)?;
             manager.on_camera_removed(|camera| removed(camera.id()));
@@ -59,6 +78,27 @@ impl Manager {
     pub(super) fn again(&self) -> Self {
         lock(&SHARED).users += 1;
         Self(())
+    }
+
+    /// Gives up a camera that was unplugged and cannot be stopped: what libcamera has open of it stays
+    /// open. Every user of this manager ends, and the next has another.
+    pub(super) fn lose(&self, id: &str) {
+        let mut shared = lock(&SHARED);
+        shared.losses += 1;
+        tracing::warn!(
+            "camera {id}: unplugged without libcamera noticing; what it had open of it stays open \
+             until this program ends ({} times so far)",
+            shared.losses
+        );
+        shared.lost = Some(id.to_owned());
+    }
+
+    /// Whether this manager is of use still.
+    ///
+    /// # Errors
+    /// A camera was lost.
+    pub(super) fn check(&self) -> Result<(), BackendError> {
+        lock(&SHARED).check()
     }
 
     /// The camera of this id, or of this index among those there are; without, the first.
@@ -99,6 +139,7 @@ impl Drop for Manager {
         shared.users = shared.users.saturating_sub(1);
         if shared.users == 0 {
             shared.manager = None;
+            shared.lost = None;
         }
     }
 }

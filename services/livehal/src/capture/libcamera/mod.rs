@@ -11,9 +11,10 @@ mod backend;
 mod buffer;
 #[cfg(feature = "capture-libcamera")]
 mod controls;
+// These four have no word of libcamera in them, and so are tested in every build.
+mod devices;
 #[cfg(feature = "capture-libcamera")]
 mod manager;
-// Without a word of libcamera in them, and so tested in every build.
 mod names;
 #[cfg(feature = "capture-libcamera")]
 mod negotiate;
