@@ -237,7 +237,8 @@ class Scenarios(unittest.TestCase):
 
     def test_mistakes_are_named(self) -> None:
         for line, wanted in (("limit soon", "limit is a number"), ("limits 9", "limits"),
-                             ("architectures amd64 riscv64", "no architecture riscv64")):
+                             ("architectures amd64 riscv64", "no architecture riscv64"),
+                             ("kind slow", "kind is one of test, bench")):
             with self.assertRaisesRegex(LabError, wanted):
                 parse(Path("x.sh"), f"#: {line}\n")
 

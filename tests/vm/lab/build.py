@@ -1,10 +1,13 @@
 """Builds what a run needs, each part kept as long as nothing it is made of changes."""
 
+import contextlib
+import multiprocessing
 import subprocess
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .cache import Cache, as_root, digest, run_logged, say
+from .cache import Cache, LabError, as_root, digest, run_logged, say
 from .debian import SUITE, Archive, Kernel, mirror, native_architecture
 
 HERE = Path(__file__).resolve().parent.parent
@@ -49,11 +52,31 @@ class Builder:
 
     def machine(self) -> Machine:
         """The machine, from the cache or built now."""
-        toolchain = self._toolchain()
-        drivers = self._drivers(toolchain)
+        with self._aside(self._rootfs):
+            toolchain = self._toolchain()
+            drivers = self._drivers(toolchain)
         key = self.cache.get("key", digest(["ed25519"], []), self._make_key)
         image = self._image(self._rootfs(), drivers, key)
         return Machine(self.architecture, self.kernel, image, toolchain / "root", drivers, key)
+
+    @staticmethod
+    @contextlib.contextmanager
+    def _aside(build: Callable[[], Path]) -> Iterator[None]:
+        """Builds an entry in another process during the block: neither build uses two processors all
+        the time. What goes wrong there goes wrong here, too, when the entry is asked for."""
+        def quietly() -> None:
+            with contextlib.suppress(LabError):
+                build()
+
+        process = multiprocessing.get_context("fork").Process(target=quietly)
+        process.start()
+        try:
+            yield
+        except BaseException:
+            process.terminate()
+            raise
+        finally:
+            process.join()
 
     def _get(self, name: str, texts: list[str], files: list[Path], build) -> Path:
         """The entry, keyed on the kernel, the texts, the files and what was built before."""

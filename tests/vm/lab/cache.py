@@ -98,20 +98,20 @@ class Cache:
                 fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def _building(self) -> contextlib.AbstractContextManager[None]:
-        """One builder at a time; who comes second finds the entry made."""
-        return self.locked(self.root / "lock", "another build of the lab")
+    def _building(self, name: str) -> contextlib.AbstractContextManager[None]:
+        """One builder of a name at a time; who comes second finds the entry made."""
+        return self.locked(self.root / f".{name}.lock", f"another build of {name}")
 
     def get(self, name: str, key: str, build: Callable[[Path], None]) -> Path:
         """The entry; where it is missing, `build` fills a directory that then becomes it."""
         entry = self.entries / f"{name}-{key}"
         if entry.exists():
             return entry
-        with self._building():
+        with self._building(name):
             if entry.exists():
                 return entry
-            # Nobody else builds now: whatever is here was left by a build that died.
-            for left in self.partial.iterdir():
+            # Nobody else builds it now: whatever is here was left by a build that died.
+            for left in self.partial.glob(f"{name}-*"):
                 remove(left)
             work = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.partial))
             # Root of a user namespace is not this user, and must get in.
@@ -138,9 +138,9 @@ class Cache:
 
     def remove(self, keep: Callable[[Path], bool]) -> None:
         """Removes the entries that `keep` does not want, and what dead builds left."""
-        with self._building():
-            for path in [*self.partial.iterdir(), *self.entries.iterdir()]:
-                if path.parent == self.partial or not keep(path):
+        for path in [*self.partial.iterdir(), *self.entries.iterdir()]:
+            with self._building(path.name.rpartition("-")[0]):
+                if path.exists() and (path.parent == self.partial or not keep(path)):
                     say(f"removing {path}")
                     remove(path)
 

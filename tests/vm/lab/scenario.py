@@ -10,6 +10,8 @@ from .cache import LabError
 
 SCENARIOS = HERE / "scenarios"
 ARCHITECTURES = ("amd64", "arm64")
+# A bench measures; only who names it runs it.
+KINDS = ("test", "bench")
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Scenario:
     memory: int = 2048
     # Where it can run.
     architectures: tuple[str, ...] = ARCHITECTURES
+    # Of KINDS.
+    kind: str = "test"
     # A test of the lab itself: the run is good if it fails for these reasons, and no other.
     must_fail: tuple[str, ...] = ()
 
@@ -74,11 +78,15 @@ def parse(path: Path, text: str) -> Scenario:
             if not value.isdecimal():
                 raise LabError(f"{path.name}: {key} is a number, not {value}")
             fields[key] = int(value)
+        elif key == "kind":
+            if value not in KINDS:
+                raise LabError(f"{path.name}: kind is one of {', '.join(KINDS)}, not {value}")
+            fields[key] = value
         elif key == "must-fail":
             fields["must_fail"] = (*fields.get("must_fail", ()), value)
         else:
             raise LabError(f"{path.name}: `#: {key}` is not known; there are payloads, modules, "
-                           "architectures, limit, memory and must-fail")
+                           "architectures, limit, memory, kind and must-fail")
     unknown = set(fields.get("architectures", ())) - set(ARCHITECTURES)
     if unknown:
         raise LabError(f"{path.name}: no architecture {', '.join(sorted(unknown))}")

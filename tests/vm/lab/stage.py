@@ -44,17 +44,18 @@ def stage(share: Path, scenario: Scenario, machine: Machine) -> None:
     shutil.copy(scenario.path, inside / "scenario.sh")
     (inside / "run.env").write_text(f"export LIMIT={scenario.seconds()} PATIENCE={patience()}\n")
     for payload in scenario.payloads:
-        if example := re.fullmatch(r"example:([^:]+):([^:]+):([^:]*)", payload):
-            package, name, feature = example.groups()
+        if example := re.fullmatch(r"(release:)?example:([^:]+):([^:]+):([^:]*)", payload):
+            optimised, package, name, feature = example.groups()
             # Of the workspace, so that what it needs is built as for everything else.
             command = ["--workspace", "--example", name, "--features", f"{package}/{feature}"]
+            command += ["--release"] if optimised else []
             built = _cargo(command, Path("examples", name), machine.architecture)
             _install(built, inside / "files/usr/local/bin" / name)
         elif payload in PAYLOADS:
             PAYLOADS[payload](inside / "files", machine.architecture)
         else:
             raise LabError(f"{scenario.name}: no payload {payload}; there are: "
-                           f"{', '.join(PAYLOADS)}, example:PACKAGE:NAME:FEATURE")
+                           f"{', '.join(PAYLOADS)}, [release:]example:PACKAGE:NAME:FEATURE")
     for module in scenario.modules:
         say(f"building the module {module}")
         work = share / "modules" / Path(module).name
@@ -71,7 +72,7 @@ def _live777(files: Path, architecture: str) -> None:
 
 def _live777_rpi(files: Path, architecture: str) -> None:
     """The same with the preset for a Raspberry Pi, built against the VM's libcamera."""
-    command = ["--package", "live777", "--no-default-features", "--features", "native-rpi,webui"]
+    command = ["--bin", "live777", "--features", "live777/native-rpi"]
     settings = {"PI_SYSROOT": str(libcamera(Cache(), architecture))}
     _live777_of(files, _cargo(command, Path("live777"), architecture, settings))
 
@@ -104,7 +105,7 @@ def _cargo(what: list[str], made: Path, architecture: str,
     say(shlex.join(command))
     if subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode:
         raise LabError(f"{shlex.join(command)} failed")
-    return target / "debug" / made
+    return target / ("release" if "--release" in what else "debug") / made
 
 
 def _install(source: Path, target: Path) -> None:
