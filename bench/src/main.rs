@@ -3,6 +3,7 @@
 
 mod browser;
 mod delivery;
+mod devices;
 mod encode;
 mod fanout;
 mod late_join;
@@ -16,12 +17,13 @@ use report::Report;
 
 type Bench = fn(&mut Report) -> Result<()>;
 
-const BENCHES: [(&str, Bench); 5] = [
+const BENCHES: [(&str, Bench); 6] = [
     ("late-join", late_join::run),
     ("delivery", delivery::run),
     ("fanout", fanout::run),
     ("encode", encode::run),
     ("browser", browser::run),
+    ("devices", devices::run),
 ];
 
 fn main() -> Result<()> {

@@ -270,7 +270,7 @@ impl LibcameraCapture {
 
     /// The error of a camera that was unplugged.
     fn gone(&self) -> BackendError {
-        BackendError::passing(format!("camera {} is gone: it was unplugged", self.id))
+        BackendError::absent(format!("camera {} is gone: it was unplugged", self.id))
     }
 
     /// The next frame that is wanted.

@@ -38,7 +38,7 @@ impl Shared {
     fn check(&self) -> Result<(), BackendError> {
         match &self.lost {
             None => Ok(()),
-            Some(id) => Err(BackendError::passing(format!(
+            Some(id) => Err(BackendError::absent(format!(
                 "libcamera starts anew, for camera {id} was unplugged without its noticing"
             ))),
         }
@@ -127,7 +127,7 @@ impl Manager {
         } else {
             format!("there are {}", all.join(", "))
         };
-        Err(BackendError::passing(format!(
+        Err(BackendError::absent(format!(
             "capture.device = {wanted}: libcamera has no such camera; {all}"
         )))
     }
