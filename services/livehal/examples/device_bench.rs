@@ -32,6 +32,8 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 const FIRST: u32 = 20;
 const BITRATE: u32 = 2_000_000;
 const GOP: u32 = 60;
+/// vicodec takes no more.
+const GOP_OF_FWHT: u32 = 16;
 /// Linux counts processor time for programs in these.
 const TICKS_A_SECOND: f64 = 100.0;
 
@@ -83,7 +85,7 @@ fn fwht(camera: &str, encoder: &str, size: &str, frames: &str) -> Result<()> {
         max_bitrate: None,
         profile: "42e01f".into(),
         level: None,
-        gop: GOP,
+        gop: GOP_OF_FWHT,
     };
     let mut encoder = Fwht::open(&params, &camera)?;
     let mut run = Run::new(frames, std::process::id())?;

@@ -40,7 +40,7 @@ gstreamer_fwht() {
     measure "$name" frames "$frames" 4f4f4f4fffffffff gst-launch-1.0 -q v4l2src "device=$camera" \
         io-mode=dmabuf ! "video/x-raw,format=NV12,width=${size%x*},height=${size#*x},framerate=$fps/1" ! \
         v4l2fwhtenc output-io-mode=dmabuf-import \
-        extra-controls=encode,video_gop_size=60,fwht_i_frame_qp_value=2,fwht_p_frame_qp_value=2 ! \
+        extra-controls=encode,video_gop_size=16,fwht_i_frame_qp_value=2,fwht_p_frame_qp_value=2 ! \
         fdsink sync=false
 }
 
