@@ -155,10 +155,11 @@ part_e2e() {
     counted e2e cargo test -p e2e -- --test-threads=1
 }
 
-# A real kernel, in a VM. ARCH=arm64: another machine than this one's.
+# A real kernel, in a VM. ARCH=arm64: another machine than this one's. VM_SCENARIOS=all (make test-vm):
+# also those that say little of the project's own code.
 part_vm() {
     counted vm-lab python3 -m unittest discover -s tests/vm
-    local options=(--all) arch=() why
+    local options=("--${VM_SCENARIOS:-tests}") arch=() why
     [[ -z ${ARCH:-} ]] || arch=(--arch "$ARCH")
     if ! why=$(tests/vm/vm check "${arch[@]}"); then
         skip vm "${why#SKIPPED: vm: }"

@@ -238,7 +238,7 @@ class Scenarios(unittest.TestCase):
     def test_mistakes_are_named(self) -> None:
         for line, wanted in (("limit soon", "limit is a number"), ("limits 9", "limits"),
                              ("architectures amd64 riscv64", "no architecture riscv64"),
-                             ("kind slow", "kind is one of test, bench")):
+                             ("kind slow", "kind is one of test, more, bench")):
             with self.assertRaisesRegex(LabError, wanted):
                 parse(Path("x.sh"), f"#: {line}\n")
 

@@ -10,8 +10,8 @@ from .cache import LabError
 
 SCENARIOS = HERE / "scenarios"
 ARCHITECTURES = ("amd64", "arm64")
-# A bench measures; only who names it runs it.
-KINDS = ("test", "bench")
+# What runs a scenario unasked: a test, `make test` and `make test-vm`; more, the latter; a bench, nothing.
+KINDS = ("test", "more", "bench")
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,6 @@ while read -r mode size copies pixels pattern movement times; do
 done <<'END'
 dmabuf 640x480 0 nv12 20 5 1.8
 copy 640x480 48 nv12 20 5 1.8
-dmabuf 640x480 0 nv12 0 3 1.1
 dmabuf 640x360 48 nv12 0 3 1.1
 dmabuf+yuyv 640x360 0 yuyv 0 3 1.1
 END

@@ -1,5 +1,6 @@
 #!/bin/bash
 # The V4L2 drivers that the tests stand on load and have their nodes; v4l2-compliance runs on vivid.
+#: kind more
 #: limit 240
 # shellcheck source=tests/vm/guest/lib.sh
 source ./lib.sh
