@@ -237,9 +237,10 @@ step_check() {
     check yocto-check-layer-rdk-x5 check_layer "$root/meta-livehal-rdk-x5"
 }
 
-# check_layer LAYER [DEPENDENCY...]: the tool builds nothing, but parses every layer several times.
+# check_layer LAYER [DEPENDENCY...]: the tool builds nothing, but parses every layer several times. It would check
+# the dependencies, too: those are others'.
 check_layer() {
-    local layer=$1 options=(--no-auto)
+    local layer=$1 options=(--no-auto --no-auto-dependency)
     shift
     (($#)) && options+=(--dependency "$@")
     bitbake_env "$build/check" yocto-check-layer "${options[@]}" -- "$layer"
