@@ -2,7 +2,8 @@
 # The layer's tests that need checkouts of the other layers: full.sh [STEP...]
 #
 # LIVEHAL_LAYERS  a directory with bitbake, openembedded-core, meta-openembedded, meta-raspberrypi and
-#                 meta-rauc, at the commits of kas/*.lock.yml
+#                 meta-rauc, at the commits of kas/*.lock.yml; meta-rust-bin at that of kas/opt/rust-bin.yml,
+#                 x5-kernel and x5-drv-camsys where they are to be looked at, too
 # LIVEHAL_BUILD   build directories (default: /var/tmp/livehal-layer-build); the step `build` leaves its
 #                 packages in package/debs
 # BitBake does not run as root: as root, a user `livehal-build` is made and used.
@@ -101,7 +102,7 @@ step_commits() { check commits same_commits; }
 
 # The kas files, by kas itself: it checks the layers out by the lock files, writes the configuration, and BitBake
 # says what came of it. Without a network: the repositories are the checkouts, whose branches of `origin` are those
-# of the internet. meta-rust-bin is not among them, so kas/opt/rust-bin.yml is left to the schema.
+# of the internet.
 step_kas() {
     local python=$build/kas-python repository machine revision
     # What kas/opt/testimage.yml needs.
@@ -111,7 +112,9 @@ step_kas() {
     mkdir -p "$build/kas/mirrors"
     # git clones of another user's repositories only by a file that allows it.
     git config --file "$build/kas/.gitconfig" safe.directory '*'
-    for repository in bitbake openembedded-core meta-openembedded meta-raspberrypi meta-rauc; do
+    local repositories=(bitbake openembedded-core meta-openembedded meta-raspberrypi meta-rauc)
+    [[ ! -d $layers/meta-rust-bin ]] || repositories+=(meta-rust-bin)
+    for repository in "${repositories[@]}"; do
         check "kas-$repository" kas_mirror "$repository"
     done
     for machine in "${machines[@]}"; do
@@ -121,6 +124,11 @@ step_kas() {
         <<<"LIVEHAL_RELEASE=1 LIVEHAL_FLEET=hawkbit LIVEHAL_FFMPEG=1 LIVEHAL_REVISION=$revision"
     check kas-desk kas_says rdk-x5 kas/rdk-x5.yml:kas/opt/local.yml:kas/opt/hobot.yml:kas/opt/debug.yml:kas/opt/testimage.yml \
         <<<"LIVEHAL_HOBOT=1 LIVEHAL_TREE=$build/kas LIVEHAL_SLOT_KIB=4194304"
+    if [[ -d $layers/meta-rust-bin ]]; then
+        check kas-rust-bin kas_says qemuarm64 kas/qemuarm64.yml:kas/opt/rust-bin.yml <<<"LIVEHAL_CARGO_CLASS=cargo_bin"
+    else
+        printf 'SKIPPED: kas-rust-bin: meta-rust-bin is not in LIVEHAL_LAYERS\n'
+    fi
 }
 kas_python() {
     /usr/bin/python3 -m venv --clear "$1" &&
@@ -130,7 +138,7 @@ kas_python() {
 # kas_mirror REPOSITORY: what kas clones in place of the repository in the internet: its branches, by name.
 kas_mirror() {
     local mirror=$build/kas/mirrors/$1.git url
-    url=$(sed -n "s|^    url: \(https://.*/$1.git\)|\1|p" kas/*.yml | head -n 1)
+    url=$(sed -n "s|^    url: \(https://.*/$1.git\)|\1|p" kas/*.yml kas/opt/*.yml | head -n 1)
     git config --file "$build/kas/.gitconfig" "url.$mirror.insteadOf" "$url" || return 1
     [[ -d $mirror ]] ||
         bitbake_env "$build/kas" git clone --bare --shared "$layers/$1" "$mirror" || return 1
@@ -187,10 +195,24 @@ step_values() {
     done
     MACHINE=raspberrypi5 check libcamera-values values raspberrypi5 libcamera
     unset MACHINE
+    if [[ -d $layers/meta-rust-bin ]]; then
+        check rust-bin-values rust_bin_values
+    else
+        printf 'SKIPPED: rust-bin-values: meta-rust-bin is not in LIVEHAL_LAYERS\n'
+    fi
 }
 values() {
     bitbake_env "$build/parse" bitbake -e "$2" >"$build/logs/$2-$1.env" || return 1
     python3 tests/layer/values.py "$1" "$2" "$build/logs/$2-$1.env"
+}
+
+# live777's recipe with kas/opt/rust-bin.yml's layer and class.
+rust_bin_values() {
+    configure "$build/rust-bin" livehal "${all[@]}" "$layers/meta-rust-bin" <<<'LIVEHAL_CARGO_CLASS = "cargo_bin"'
+    sed -n 's/^ *\(LAYERSERIES_COMPAT.*\)/\1/p' kas/opt/rust-bin.yml >>"$build/rust-bin/conf/bblayers.conf"
+    bitbake_env "$build/rust-bin" bitbake -e -b "$root/meta-livehal/recipes-rust/live777/live777_0.1.0.bb" \
+        >"$build/logs/live777-rust-bin.env" || { tail "$build/logs/live777-rust-bin.env"; return 1; }
+    python3 tests/layer/values.py qemuarm64 live777-rust-bin "$build/logs/live777-rust-bin.env"
 }
 
 # The kernel of the RDK X5: its own configuration with our fragments, by its own Kconfig. Needs x5-kernel and

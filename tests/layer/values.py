@@ -52,6 +52,16 @@ def live777(machine: str, v: dict[str, str]) -> list[tuple[str, bool]]:
     ]
 
 
+def rust_bin(_machine: str, v: dict[str, str]) -> list[tuple[str, bool]]:
+    """live777 with the class of meta-rust-bin."""
+    return [
+        ("the prebuilt tool chain", "cargo-bin-cross-aarch64" in v["DEPENDS"]),
+        ("the machine's preset", "--features native-generic-v4l2,webui" in v["CARGO_BUILD_FLAGS"]),
+        ("nothing is fetched while compiling", "--frozen" in v["CARGO_BUILD_FLAGS"]),
+        ("cargo looks where BitBake put the crates", v["CARGO_HOME"] == v["UNPACKDIR"] + "/cargo_home"),
+    ]
+
+
 def libcamera(_machine: str, v: dict[str, str]) -> list[tuple[str, bool]]:
     return [
         ("the pipeline of the Pi 5", "rpi/pisp" in v["EXTRA_OEMESON"]),
@@ -61,7 +71,8 @@ def libcamera(_machine: str, v: dict[str, str]) -> list[tuple[str, bool]]:
 
 def main() -> int:
     machine, recipe, path = sys.argv[1:]
-    checks = {"livehal-image": image, "live777": live777, "libcamera": libcamera}[recipe]
+    checks = {"livehal-image": image, "live777": live777, "live777-rust-bin": rust_bin,
+              "libcamera": libcamera}[recipe]
     bad = [text for text, true in checks(machine, variables(path)) if not true]
     for text in bad:
         print(f"{recipe} for {machine}: not so: {text}")
