@@ -7,7 +7,10 @@ LICENSE = "MIT"
 
 PACKAGE_ARCH = "${MACHINE_ARCH}"
 
-inherit packagegroup
+inherit features_check packagegroup
+
+# As the images: livehal-state is an overlay, the update client is RAUC.
+REQUIRED_DISTRO_FEATURES = "overlayfs rauc systemd usrmerge"
 
 PACKAGES = "${PN} ${PN}-development"
 
