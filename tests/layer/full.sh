@@ -12,7 +12,7 @@ set -uo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
 
 steps=("$@")
-((${#steps[@]})) || steps=(bare commits kernel parse values check build vm)
+((${#steps[@]})) || steps=(bare commits kas kernel parse values check build vm)
 machines=(raspberrypi5 rdk-x5 qemuarm64)
 layers=${LIVEHAL_LAYERS:-}
 build=${LIVEHAL_BUILD:-/var/tmp/livehal-layer-build}
