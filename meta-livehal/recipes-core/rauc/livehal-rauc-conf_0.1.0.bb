@@ -34,7 +34,8 @@ FILES:${PN} += "\
     ${sysconfdir}/dbus-1 \
     ${localstatedir}/lib/rauc \
 "
-RPROVIDES:${PN} = "virtual-rauc-conf"
+# Another distribution's RAUC keeps its configuration.
+RPROVIDES:${PN}:append:livehal = " virtual-rauc-conf"
 RCONFLICTS:${PN} = "rauc-conf"
 
 COMPATIBLE_MACHINE = "^(raspberrypi5|rdk-x5|qemuarm64)$"
