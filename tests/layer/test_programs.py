@@ -145,7 +145,8 @@ class Identity(Device):
 
     def built(self, name: str) -> Path:
         """The newest build of a program of this repository."""
-        there = [p for p in (ROOT / f"target/{kind}/{name}" for kind in ("release", "debug")) if p.is_file()]
+        target = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
+        there = [p for p in (target / kind / name for kind in ("release", "debug")) if p.is_file()]
         if not there:
             self.skipTest(f"{name} is not built (cargo build --bin {name})")
         return max(there, key=lambda p: p.stat().st_mtime)
