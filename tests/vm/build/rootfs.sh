@@ -8,6 +8,7 @@ architecture=$1 packages=$2 suite=$3 mirror=$4 out=$5
 # shellcheck disable=SC2016
 mmdebstrap --variant=minbase --architectures="$architecture" --include="$packages" \
     --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Languages "none"' \
+    --dpkgopt='force-unsafe-io' \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
     --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/info/*' \
     --customize-hook='rm -f "$1"/etc/ssh/ssh_host_*' \

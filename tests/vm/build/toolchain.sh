@@ -21,6 +21,7 @@ done < <(grep -o 'linux-kbuild-[^ ,]*\|linux-headers-[^ ,]*-common' <<<"$depends
 
 mmdebstrap --variant=minbase --architectures="$native" --include="$include" \
     --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Languages "none"' \
+    --dpkgopt='force-unsafe-io' \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
     --dpkgopt='path-exclude=/usr/share/locale/*' \
     --format=directory "$suite" "$out" "$mirror"

@@ -41,3 +41,4 @@ systemctl restart live777.service
 refused() { curl -s http://127.0.0.1:7777/api/streams/cam | grep -q '648x480.*it offers.*640x480 at'; }
 wait_for 20 refused
 curl -s http://127.0.0.1:7777/api/streams/cam
+echo
