@@ -35,8 +35,11 @@ export PI_SYSROOT PKG_CONFIG_ALLOW_CROSS=1
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -L $PI_SYSROOT"
 
-# What others wrote is built quicker than for a test that measures nothing.
-options=(--target "$target" --no-default-features --config 'profile.dev.package."*".opt-level=1')
+# Built quickly, for a test that measures nothing, but for what every pixel goes through.
+options=(--target "$target" --no-default-features --config 'profile.dev.package."*".opt-level=0')
+for package in jpeg-decoder jpeg-encoder openh264-sys2 turbojpeg-sys yuv; do
+    options+=(--config "profile.dev.package.$package.opt-level=2")
+done
 for preset in "${presets[@]}"; do
     say "$preset: live777 for $target"
     cargo build "${options[@]}" --bin live777 --features "$preset,webui"

@@ -1,4 +1,7 @@
-"""Plays one WHEP stream with aiortc and prints what was decoded as one JSON object."""
+"""Plays one WHEP stream with aiortc and prints what was decoded as one JSON object.
+
+Time stamps that do not rise are an error.
+"""
 
 from __future__ import annotations
 
@@ -35,13 +38,16 @@ async def play(url: str, frames: int, limit: float, token: str | None) -> dict:
     answer, session = await asyncio.to_thread(post, url, pc.localDescription.sdp, token)
     await pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
     video = await asyncio.wait_for(track, limit)
-    result = {"frames": 0, "strips": [], "hashes": [], "first_frame_s": None}
+    result = {"frames": 0, "pts": [], "strips": [], "hashes": [], "first_frame_s": None}
     while result["frames"] < frames:
         left = limit - (time.monotonic() - start)
         frame = await asyncio.wait_for(video.recv(), max(left, 0.01))
         if result["first_frame_s"] is None:
             result["first_frame_s"] = time.monotonic() - start
         result["frames"] += 1
+        if result["pts"] and frame.pts <= result["pts"][-1]:
+            raise ValueError(f"time stamp {frame.pts} after {result['pts'][-1]}")
+        result["pts"].append(frame.pts)
         result["width"], result["height"] = frame.width, frame.height
         found = strip.read(frame)
         if found:

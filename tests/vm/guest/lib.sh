@@ -58,3 +58,14 @@ node_named() {
     done
     return 1
 }
+
+# aiortc_plays STREAM FRAMES WIDTH HEIGHT: another implementation of WebRTC decodes so many frames of that
+# size, whose time stamps rise. Payload `aiortc`.
+aiortc_plays() {
+    local seen limit=$((90 * PATIENCE))
+    seen=$(python3 /usr/local/lib/aiortc/whep.py --frames "$2" --limit "$limit" "http://127.0.0.1:7777/whep/$1") ||
+        fail "aiortc does not play $1"
+    printf '%s\n' "$seen" >"$out/aiortc-$1.json"
+    [[ $seen == '{"frames": '"$2, "*'"width": '"$3, "*'"height": '"$4, "* ]] || fail "aiortc saw $seen"
+    step "aiortc decoded $2 frames of $3x$4, time stamps $(grep -o '"pts": [^]]*' <<<"$seen" | cut -c 8-60)…"
+}

@@ -20,7 +20,7 @@ PACKAGES = [
     "systemd", "systemd-sysv", "udev", "dbus", "kmod", "busybox-static", "openssh-server", "iproute2",
     "procps", "strace", "curl", "openssl", "libstdc++6", "v4l-utils", "ffmpeg", "gstreamer1.0-tools",
     "gstreamer1.0-plugins-base", "gstreamer1.0-plugins-good", "gstreamer1.0-plugins-bad", "rauc",
-    "libcamera0.4", "libcamera-ipa",
+    "libcamera0.4", "libcamera-ipa", "python3-aiortc", "python3-numpy",
 ]
 
 

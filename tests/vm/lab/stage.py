@@ -89,6 +89,12 @@ def _peer(files: Path, architecture: str) -> None:
     _install(built, files / "usr/local/bin/live777-peer")
 
 
+def _aiortc(files: Path, _architecture: str) -> None:
+    """A viewer by aiortc."""
+    for script in ("whep.py", "strip.py"):
+        _install(ROOT / "tests/aiortc" / script, files / "usr/local/lib/aiortc" / script)
+
+
 def _cargo(what: list[str], made: Path, architecture: str,
            settings: Mapping[str, str] | None = None) -> Path:
     """What cargo builds: `made` below the target directory of its profile."""
@@ -116,4 +122,4 @@ def _install(source: Path, target: Path) -> None:
 
 
 PAYLOADS: dict[str, Callable[[Path, str], None]] = {
-    "live777": _live777, "live777-rpi": _live777_rpi, "peer": _peer}
+    "aiortc": _aiortc, "live777": _live777, "live777-rpi": _live777_rpi, "peer": _peer}

@@ -2,7 +2,7 @@
 # live777 of the Raspberry Pi's preset on libcamera's own pipelines: the contract's configuration on a
 # virtual camera, seen by a viewer; controls, flips and an unplugged camera on vimc, a kernel driver
 # that works like a sensor with an image processor behind it.
-#: payloads peer live777-rpi
+#: payloads peer aiortc live777-rpi
 #: architectures amd64
 #: limit 240
 #: memory 3072
@@ -98,6 +98,7 @@ step "$(curl -s "$api/pi-cam" | cut -c 1-200)"
 journalctl -u live777 --no-pager -o cat | grep -E 'camera Virtual0' || fail "no word of the camera"
 live777-peer --frames 60 --seconds 90 http://127.0.0.1:7777/whep/pi-cam | tee "$out/viewer.log"
 grep -q '^60 frames of 640x480 decoded' "$out/viewer.log" || fail "not what was asked for"
+aiortc_plays pi-cam 60 640 480
 curl -s -o "$out/virtual.jpg" "$api/pi-cam/snapshot.jpg"
 # Bars: the rows are alike, the columns are not.
 ffmpeg -v error -i "$out/virtual.jpg" -vf scale=8:2:flags=area -pix_fmt gray -f rawvideo /tmp/bars

@@ -1,7 +1,7 @@
 #!/bin/bash
 # The contract's USB camera: 640x480 YUYV at 30 frames a second, profile 42001f, adapted in the device
 # and the encoder only. A viewer decodes its frames; a snapshot is a JPEG; controls are set.
-#: payloads live777 peer
+#: payloads live777 peer aiortc
 #: limit 200
 # shellcheck source=tests/vm/guest/lib.sh
 source ./lib.sh
@@ -24,6 +24,7 @@ journalctl -u live777 --no-pager -q | grep 'camera open' || fail "no line says w
 
 live777-peer --frames 60 --seconds 90 http://127.0.0.1:7777/whep/cam | tee "$out/viewer.log"
 grep -q '^60 frames of 640x480 decoded' "$out/viewer.log" || fail "not what was asked for"
+aiortc_plays cam 60 640 480
 # YUYV becomes what the software encoder takes: one conversion a frame, no more.
 # Of one answer, for frames come all the time; one may be between its conversion and its packet.
 read -r copies frames < <(curl -s http://127.0.0.1:7777/metrics | awk '

@@ -1,5 +1,6 @@
 //! Chromium and aiortc: implementations that have nothing in common with ours.
 
+use std::process::Child;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -68,16 +69,7 @@ fn chromium_and_aiortc_play_demo_and_real_footage_at_the_same_time() {
     }
     let (config, has_footage) = streams();
     let server = Server::start(&config).unwrap();
-    let aiortc = match python::interpreter() {
-        Ok(_) => {
-            let url = format!("{}/whep/demo", server.url());
-            Some(python::spawn("whep.py", &[&url, "--frames", "150"]).unwrap())
-        }
-        Err(e) => {
-            skip("aiortc", &format!("{e:#}"));
-            None
-        }
-    };
+    let aiortc = start_aiortc(&server, "demo", 150);
     let mut browser = Browser::start(1400, 900).unwrap();
     let frames = watch(&mut browser, &server, "demo", 120).unwrap();
     assert_decoded_rises(&mut browser, &server, "demo");
@@ -86,17 +78,13 @@ fn chromium_and_aiortc_play_demo_and_real_footage_at_the_same_time() {
     assert!(quality["total"].as_u64() >= Some(120), "{quality}");
     if let Some(child) = aiortc {
         let text = python::finish(child).unwrap();
-        assert_aiortc(&text, drops(&server, "demo"));
+        assert_aiortc(&text, 150, drops(&server, "demo"));
     }
     // No PLI storm: a clean network needs at most the one of a joining decoder.
     let requests = number(&server, "demo", "keyframe_requests");
     assert!(requests <= 4, "{requests} key-frame requests");
     if has_footage {
-        let url = format!("{}/whep/real", server.url());
-        // Its absence was told above.
-        let aiortc = python::interpreter()
-            .is_ok()
-            .then(|| python::spawn("whep.py", &[&url, "--frames", "100"]).unwrap());
+        let aiortc = start_aiortc(&server, "real", 100);
         let frames = watch(&mut browser, &server, "real", 100).unwrap();
         assert_moving_picture(&frames);
         if let Some(child) = aiortc {
@@ -155,7 +143,18 @@ fn assert_moving_picture(frames: &[Value]) {
     );
 }
 
-fn assert_aiortc(text: &str, dropped: u64) {
+/// aiortc decoding so many frames; `None`, and said, where it is not installed.
+pub(crate) fn start_aiortc(server: &Server, stream: &str, frames: usize) -> Option<Child> {
+    if let Err(e) = python::interpreter() {
+        skip("aiortc", &format!("{e:#}"));
+        return None;
+    }
+    let url = format!("{}/whep/{stream}", server.url());
+    Some(python::spawn("whep.py", &[&url, "--frames", &frames.to_string()]).unwrap())
+}
+
+/// What aiortc decoded: so many frames of the built-in source, as [`assert_gaps`] has it.
+pub(crate) fn assert_aiortc(text: &str, frames: usize, dropped: u64) {
     let seen: Value = serde_json::from_str(text).unwrap();
     let strips: Vec<i64> = seen["strips"]
         .as_array()
@@ -163,7 +162,7 @@ fn assert_aiortc(text: &str, dropped: u64) {
         .iter()
         .filter_map(|s| s[0].as_i64())
         .collect();
-    assert_eq!(strips.len(), 150, "frames with a strip");
+    assert_eq!(strips.len(), frames, "frames with a strip");
     assert_gaps(&strips, dropped);
     assert_eq!(seen["packets_lost"], 0, "{text}");
 }

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
+use e2e::python;
 use peer::decode::StripDecoder;
 use peer::{Server, Swarm};
 
-use crate::support::{LIMIT, assert_gaps_are_counted, delivering, number, pictures, wait};
+use crate::interop::{assert_aiortc, start_aiortc};
+use crate::support::{LIMIT, assert_gaps_are_counted, delivering, drops, number, pictures, wait};
 
 /// The stand-in's library, beside the server.
 fn library() -> PathBuf {
@@ -68,8 +70,13 @@ fn the_configuration_of_the_rdk_x5_streams_with_rising_frame_numbers() {
     let viewer = swarm
         .view(&server.client(), "rdk-cam", delivering())
         .unwrap();
+    let aiortc = start_aiortc(&server, "rdk-cam", 60);
     let mut decoder = StripDecoder::new().unwrap();
     let seen = pictures(&viewer, &mut decoder, 90);
+    if let Some(child) = aiortc {
+        let text = python::finish(child).unwrap();
+        assert_aiortc(&text, 60, drops(&server, "rdk-cam"));
+    }
     assert_gaps_are_counted(&server, "rdk-cam", &seen);
     let detail = server.stream("rdk-cam").unwrap();
     assert_eq!(detail["source"]["encoder"], "rdk");
