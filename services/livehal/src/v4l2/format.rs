@@ -73,12 +73,17 @@ impl Fourcc {
 
 impl fmt::Display for Fourcc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for byte in self.0.to_le_bytes() {
+        // The top bit means big-endian (v4l2_fourcc_be); short names end in spaces.
+        let bytes = (self.0 & !(1 << 31)).to_le_bytes();
+        for &byte in bytes.trim_ascii_end() {
             match byte {
                 b' '..=b'~' => write!(f, "{}", char::from(byte))?,
-                // The top bit means big-endian; the rest no driver has.
+                // No driver has one.
                 other => write!(f, "\\x{other:02x}")?,
             }
+        }
+        if self.0 >> 31 == 1 {
+            f.write_str("-BE")?;
         }
         Ok(())
     }
@@ -413,6 +418,18 @@ impl PixFormat {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn formats_are_named_as_people_know_them() {
+        for (code, name) in [
+            (u32::from_le_bytes(*b"YUYV"), "YUYV"),
+            (u32::from_le_bytes(*b"Y10 "), "Y10"),
+            (u32::from_le_bytes(*b"Y16 ") | 1 << 31, "Y16-BE"),
+            (u32::from_le_bytes(*b"A\x01BC"), "A\\x01BC"),
+        ] {
+            assert_eq!(Fourcc(code).to_string(), name);
+        }
+    }
 
     #[test]
     fn a_format_survives_either_interface() {
