@@ -1,7 +1,6 @@
 //! Reading packets out of a media file.
 
 use std::ffi::{CStr, CString};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
@@ -54,7 +53,7 @@ impl Demuxer {
         };
         // Only a file, whatever the name looks like, and no playlist that leads elsewhere.
         let mut url = b"file:".to_vec();
-        url.extend_from_slice(path.as_os_str().as_bytes());
+        url.extend_from_slice(path.as_os_str().as_encoded_bytes());
         let url = CString::new(url).map_err(|_| refuse("a zero byte in the name".into()))?;
 
         let mut context = ptr::null_mut();

@@ -1,9 +1,7 @@
 //! Finding the libraries and opening them.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-
-use libloading::os::unix as dl;
 
 use crate::api::Api;
 use crate::error::{LoadError, Problem};
@@ -137,10 +135,7 @@ fn soname(library: &str, major: u32) -> String {
 
 fn open(search: &Search, name: &str) -> Result<libloading::Library, NotOpened> {
     let file = search.file(name);
-    // SAFETY: runs the initialisers of a library the operator installed under FFmpeg's name;
-    // FFmpeg's own have none that matter.
-    let opened = unsafe { dl::Library::open(Some(&file), dl::RTLD_NOW | dl::RTLD_LOCAL) };
-    opened.map(Into::into).map_err(|e| {
+    open_file(&file).map_err(|e| {
         let reason = reason(&e);
         NotOpened {
             absent: match search {
@@ -150,6 +145,22 @@ fn open(search: &Search, name: &str) -> Result<libloading::Library, NotOpened> {
             reason,
         }
     })
+}
+
+/// With every symbol resolved at once, so that a library that lacks something does not open.
+#[cfg(unix)]
+fn open_file(file: &OsStr) -> Result<libloading::Library, libloading::Error> {
+    use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+    // SAFETY: runs the initialisers of a library the operator installed under FFmpeg's name;
+    // FFmpeg's own have none that matter.
+    unsafe { Library::open(Some(file), RTLD_NOW | RTLD_LOCAL) }.map(Into::into)
+}
+
+/// Elsewhere that is the rule. The names looked for are those of Linux, so only a directory finds them.
+#[cfg(not(unix))]
+fn open_file(file: &OsStr) -> Result<libloading::Library, libloading::Error> {
+    // SAFETY: as on Unix.
+    unsafe { libloading::Library::new(file) }
 }
 
 fn present(

@@ -1,6 +1,6 @@
 //! The capture clock.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A point on the capture clock: nanoseconds of `CLOCK_MONOTONIC`, the clock that V4L2 drivers
 /// stamp buffers with (`V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC`).
@@ -20,8 +20,7 @@ impl CaptureTime {
 
     /// The current time of the capture clock.
     pub fn now() -> Self {
-        let ts = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-        Self(nanos(ts))
+        Self(monotonic())
     }
 
     /// The time stamp `later` after this one.
@@ -38,7 +37,9 @@ impl CaptureTime {
     pub fn to_unix(self) -> Duration {
         let read = || Reading {
             before: Self::now().0,
-            unix: nanos(rustix::time::clock_gettime(rustix::time::ClockId::Realtime)),
+            unix: SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |since| since.as_nanos() as u64),
             after: Self::now().0,
         };
         let unix = self.0 as i128 + offset(std::iter::repeat_with(read));
@@ -71,8 +72,19 @@ fn offset(readings: impl Iterator<Item = Reading>) -> i128 {
     best.1
 }
 
-fn nanos(ts: rustix::time::Timespec) -> u64 {
+/// Nanoseconds of `CLOCK_MONOTONIC`.
+#[cfg(unix)]
+fn monotonic() -> u64 {
+    let ts = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     (ts.tv_sec.max(0) as u64) * 1_000_000_000 + ts.tv_nsec.max(0) as u64
+}
+
+/// Nanoseconds since they were first asked for: no driver's stamps are to be compared with them.
+#[cfg(not(unix))]
+fn monotonic() -> u64 {
+    static BEGAN: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    let began = BEGAN.get_or_init(std::time::Instant::now);
+    began.elapsed().as_nanos() as u64
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ pub(crate) mod testsrc;
 #[cfg(all(feature = "capture-v4l2", target_os = "linux"))]
 pub(crate) mod v4l2;
 
+#[cfg(unix)]
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
@@ -23,6 +24,10 @@ use crate::{CaptureParams, CaptureTime, PixelFormat, StreamGeometry};
 pub(crate) use controls::CameraControls;
 
 pub(crate) use pace::Pacer;
+
+/// Systems without descriptors have no DMA-BUFs.
+#[cfg(not(unix))]
+type BorrowedFd<'a> = std::marker::PhantomData<&'a ()>;
 pub(crate) use pool::{I420, Pool};
 
 /// A source of raw pictures.

@@ -49,7 +49,7 @@ pub(crate) struct Engine {
 impl Engine {
     /// Binds `listen` and starts the thread.
     pub fn spawn(listen: SocketAddr, identity: Identity) -> io::Result<EngineHandle> {
-        let udp = Udp::bind(listen)?;
+        let mut udp = Udp::bind(listen)?;
         let addr = udp.local_addr()?;
         let poll = Poll::new()?;
         udp.register(poll.registry(), SOCKET)?;

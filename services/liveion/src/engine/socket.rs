@@ -1,13 +1,12 @@
 //! The one UDP socket: segmented sends, coalesced receives.
 
 use std::io::{self, IoSliceMut};
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr};
 
-use mio::unix::SourceFd;
+use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
-use std::os::fd::AsRawFd;
 
 use crate::rtc::{Batch, Burst};
 
@@ -41,8 +40,8 @@ impl Udp {
             socket.set_only_v6(!addr.ip().is_unspecified())?;
         }
         socket.bind(&addr.into())?;
-        let socket = UdpSocket::from(socket);
         socket.set_nonblocking(true)?;
+        let socket = UdpSocket::from_std(socket.into());
         let state = UdpSocketState::new((&socket).into())?;
         // Smaller buffers work too, with more loss in bursts.
         let _ = state.set_send_buffer_size((&socket).into(), BUFFER);
@@ -61,9 +60,8 @@ impl Udp {
     }
 
     /// Watches the socket for datagrams.
-    pub fn register(&self, registry: &Registry, token: Token) -> io::Result<()> {
-        let fd = self.socket.as_raw_fd();
-        registry.register(&mut SourceFd(&fd), token, Interest::READABLE)
+    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        registry.register(&mut self.socket, token, Interest::READABLE)
     }
 
     /// Receives a batch and hands each datagram to `take`; false when there was nothing.
@@ -71,10 +69,8 @@ impl Udp {
         let received = {
             let mut slots: Vec<IoSliceMut<'_>> =
                 self.slots.chunks_mut(SLOT).map(IoSliceMut::new).collect();
-            match self
-                .state
-                .recv((&self.socket).into(), &mut slots, &mut self.meta)
-            {
+            let (socket, state, meta) = (&self.socket, &self.state, &mut self.meta);
+            match socket.try_io(|| state.recv(socket.into(), &mut slots, meta)) {
                 Ok(n) => n,
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 // An ICMP error of an earlier send; that peer will time out by itself.
@@ -159,6 +155,7 @@ fn canonical(addr: SocketAddr) -> SocketAddr {
 mod tests {
     use super::*;
     use crate::rtc::Path;
+    use std::net::UdpSocket;
     use std::time::Duration;
 
     #[test]
