@@ -29,10 +29,13 @@ fn start() -> Option<Browser> {
     }
 }
 
-/// Waits until an expression is true in the page.
+/// Waits until an expression is true in the page, or in the one that it is just leaving for.
 fn until(page: &mut Browser, what: &str, expression: &str) {
-    page.wait(what, LIMIT, |p| Ok(p.evaluate(expression)? == true))
-        .unwrap();
+    page.wait(what, LIMIT, |p| match p.evaluate(expression) {
+        Err(e) if format!("{e:#}").contains("target navigated") => Ok(false),
+        found => Ok(found? == true),
+    })
+    .unwrap();
 }
 
 fn connected(page: &mut Browser, state: &str) {
