@@ -11,20 +11,15 @@ presets=("$@")
 ((${#presets[@]})) || presets=(native-rdk native-generic-v4l2 native-rpi)
 target=aarch64-unknown-linux-gnu
 
-skip() {
-    printf 'SKIPPED: cross: %s\n' "$*"
-    exit 77
-}
-
 mapfile -t packages < <(build_packages)
 packages+=(clang debian-archive-keyring g++-aarch64-linux-gnu libclang-dev pkg-config qemu-user)
 if [[ ${INSTALL:-1} == 1 ]]; then
-    apt_need "${packages[@]}" || skip "packages are missing: ${packages[*]}"
+    apt_need "${packages[@]}" || skip_all "packages are missing: ${packages[*]}"
 fi
 for tool in aarch64-linux-gnu-g++ clang pkg-config qemu-aarch64; do
-    have "$tool" || skip "$tool is not installed"
+    have "$tool" || skip_all "$tool is not installed"
 done
-rust_target "$target" || skip "no standard library of Rust for $target"
+rust_target "$target" || skip_all "no standard library of Rust for $target"
 if [[ -z ${PI_SYSROOT:-} ]]; then
     PI_SYSROOT=$(tests/vm/vm sysroot --arch arm64) || {
         printf '%s\n' "${PI_SYSROOT:-SKIPPED: cross: no libcamera for $target}"

@@ -63,3 +63,25 @@ rust_target() {
     say "adding Rust's $1"
     rustup target add "$1" >&2
 }
+
+# python_env DIRECTORY REQUIREMENTS WHAT: a Python environment with what the file lists, made anew where it
+# lists something else than when it was made.
+python_env() {
+    local directory=$1 requirements=$2 python
+    ! cmp -s "$requirements" "$directory/requirements.txt" || return 0
+    python=$(command -v python3) || fail "python3 is not installed"
+    say "installing $3 into $directory"
+    mkdir -p "$directory"
+    if ! "$python" -m venv --clear "$directory" >/dev/null 2>&1; then
+        [[ ${INSTALL:-1} == 1 ]] && apt_need python3-venv || return 1
+        "$python" -m venv --clear "$directory" || return 1
+    fi
+    "$directory/bin/python" -m pip install --quiet --disable-pip-version-check -r "$requirements" &&
+        cp "$requirements" "$directory/requirements.txt"
+}
+
+# skip_all WHY: ends a script that is a part of the tests, with why it cannot run.
+skip_all() {
+    printf 'SKIPPED: %s: %s\n' "$(basename "$0" .sh)" "$1"
+    exit 77
+}

@@ -10,24 +10,10 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 targets=("$@")
 ((${#targets[@]})) || targets=(aarch64-apple-darwin x86_64-pc-windows-gnu)
 
-skip() {
-    printf 'SKIPPED: platforms: %s\n' "$*"
-    exit 77
-}
-
-requirements=tests/platforms/requirements.txt
-if ! cmp -s "$requirements" target/zig/requirements.txt; then
-    say "installing zig into target/zig"
-    if [[ ${INSTALL:-1} == 1 ]]; then apt_need python3-venv || true; fi
-    if ! python3 -m venv --clear target/zig ||
-        ! target/zig/bin/python -m pip install --quiet --disable-pip-version-check -r "$requirements"; then
-        skip "no zig from PyPI"
-    fi
-    cp "$requirements" target/zig/requirements.txt
-fi
+python_env target/zig tests/platforms/requirements.txt zig || skip_all "no zig from PyPI"
 PATH=$root/target/zig/bin:$PATH
 for target in "${targets[@]}"; do
-    rust_target "$target" || skip "no standard library of Rust for $target"
+    rust_target "$target" || skip_all "no standard library of Rust for $target"
     say "$target"
     RUSTFLAGS="-D warnings" cargo-zigbuild check --target "$target" -p live777 \
         --features native-rpi,native-rdk,webui

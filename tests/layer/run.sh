@@ -6,19 +6,8 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
 
 cache=${LIVEHAL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/livehal}
-requirements=tests/layer/requirements.txt
 environment=$cache/layer-python
-if ! cmp -s "$requirements" "$environment/requirements.txt"; then
-    python=$(command -v python3) || fail "python3 is not installed"
-    say "installing BitBake, kas and oelint-adv into $environment"
-    mkdir -p "$cache"
-    if ! "$python" -m venv --clear "$environment" >/dev/null 2>&1; then
-        apt_need python3-venv
-        "$python" -m venv --clear "$environment"
-    fi
-    "$environment/bin/python" -m pip install --quiet --disable-pip-version-check -r "$requirements"
-    cp "$requirements" "$environment/requirements.txt"
-fi
+python_env "$environment" tests/layer/requirements.txt "BitBake, kas and oelint-adv"
 
 export LIVEHAL_CACHE=$cache PYTHONDONTWRITEBYTECODE=1
 exec "$environment/bin/python" tests/layer/report.py "$@"

@@ -21,10 +21,8 @@ use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 
-use livehal::bench::m2m::{Camera, Fwht};
-use livehal::{
-    CaptureTime, EncoderParams, NativePipeline, NativeSourceParams, PixelFormat, VideoCodec,
-};
+use livehal::bench::m2m::{Camera, Fwht, size_and_rate};
+use livehal::{CaptureTime, NativePipeline, NativeSourceParams, PixelFormat};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -57,7 +55,7 @@ fn main() -> ExitCode {
 }
 
 fn h264(camera: &str, size: &str, frames: &str) -> Result<()> {
-    let (width, height, fps) = parse(size)?;
+    let (width, height, fps) = size_and_rate(size)?;
     let params: NativeSourceParams = toml::from_str(&format!(
         "[capture]\nbackend = \"v4l2\"\ndevice = {camera:?}\nwidth = {width}\nheight = {height}\n\
          fps = {fps}\npixel_format = \"yuyv\"\n\
@@ -75,19 +73,13 @@ fn h264(camera: &str, size: &str, frames: &str) -> Result<()> {
 }
 
 fn fwht(camera: &str, encoder: &str, size: &str, frames: &str) -> Result<()> {
-    let camera = Camera::open(Path::new(camera), PixelFormat::Nv12, parse(size)?, true)?;
-    let params = EncoderParams {
-        backend: "v4l2-m2m".into(),
-        device: Some(encoder.into()),
-        codec: VideoCodec::H264,
-        bitrate: 30_000_000,
-        min_bitrate: None,
-        max_bitrate: None,
-        profile: "42e01f".into(),
-        level: None,
-        gop: GOP_OF_FWHT,
-    };
-    let mut encoder = Fwht::open(&params, &camera)?;
+    let camera = Camera::open(
+        Path::new(camera),
+        PixelFormat::Nv12,
+        size_and_rate(size)?,
+        true,
+    )?;
+    let mut encoder = Fwht::open(encoder, GOP_OF_FWHT, &camera)?;
     let mut run = Run::new(frames, std::process::id())?;
     while run.wants_more() {
         let shot = camera.shoot()?;
@@ -153,13 +145,6 @@ fn start(command: &[&str]) -> Result<Child> {
     let (program, arguments) = command.split_first().ok_or("no command")?;
     let mut command = Command::new(program);
     Ok(command.args(arguments).stdout(Stdio::piped()).spawn()?)
-}
-
-/// `640x480@30`
-fn parse(size: &str) -> Result<(u32, u32, u32)> {
-    let (size, fps) = size.split_once('@').ok_or("no @FPS")?;
-    let (width, height) = size.split_once('x').ok_or("no WIDTHxHEIGHT")?;
-    Ok((width.parse()?, height.parse()?, fps.parse()?))
 }
 
 /// What is measured.

@@ -12,8 +12,8 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use livehal::bench::m2m::{Camera, Fwht};
-use livehal::{EncoderParams, PixelFormat, VideoCodec};
+use livehal::PixelFormat;
+use livehal::bench::m2m::{Camera, Fwht, size_and_rate};
 
 const FRAMES: u32 = 48;
 /// Frames from one key frame to the next.
@@ -45,16 +45,18 @@ fn run(
     size: &str,
     out: &str,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    let (size, fps) = size.split_once('@').ok_or("no @FPS")?;
-    let (width, height) = size.split_once('x').ok_or("no WIDTHxHEIGHT")?;
-    let size = (width.parse()?, height.parse()?, fps.parse()?);
     let (mode, pixel) = match mode.split_once('+') {
         None => (mode, PixelFormat::Nv12),
         Some((mode, "yuyv")) => (mode, PixelFormat::Yuyv422),
         Some((_, other)) => return Err(format!("{other}: yuyv only").into()),
     };
-    let camera = Camera::open(Path::new(camera), pixel, size, mode == "dmabuf")?;
-    let mut encoder = Fwht::open(&params(encoder), &camera)?;
+    let camera = Camera::open(
+        Path::new(camera),
+        pixel,
+        size_and_rate(size)?,
+        mode == "dmabuf",
+    )?;
+    let mut encoder = Fwht::open(encoder, GOP, &camera)?;
     let mut raw = File::create(Path::new(out).join("raw"))?;
     let mut coded = File::create(Path::new(out).join("coded"))?;
     let mut frames = File::create(Path::new(out).join("frames"))?;
@@ -73,18 +75,4 @@ fn run(
     }
     println!("{}", encoder.copies());
     Ok(())
-}
-
-fn params(device: &str) -> EncoderParams {
-    EncoderParams {
-        backend: "v4l2-m2m".into(),
-        device: Some(device.into()),
-        codec: VideoCodec::H264,
-        bitrate: 30_000_000,
-        min_bitrate: None,
-        max_bitrate: None,
-        profile: "42e01f".into(),
-        level: None,
-        gop: GOP,
-    }
 }

@@ -59,6 +59,22 @@ node_named() {
     return 1
 }
 
+# m2m_drivers MULTIPLANAR MULTIPLANAR: vivid and vicodec, anew, with one interface or the other; $camera,
+# $encoder and $decoder are their nodes.
+# shellcheck disable=SC2034 # for the scenarios
+m2m_drivers() {
+    modprobe -r vicodec vivid 2>/dev/null || true
+    modprobe vivid n_devs=1 node_types=0x1 "multiplanar=$1"
+    modprobe vicodec "multiplanar=$2"
+    wait_for 20 video_node vivid >/dev/null
+    wait_for 20 node_named stateful-decoder >/dev/null
+    camera=$(video_node vivid)
+    encoder=$(node_named stateful-encoder)
+    decoder=$(node_named stateful-decoder)
+    # vivid's other choice is the end of a frame that it delivers at its start: a time to come.
+    v4l2-ctl -d "$camera" --set-ctrl=timestamp_source=1 >/dev/null
+}
+
 # aiortc_plays STREAM FRAMES WIDTH HEIGHT: another implementation of WebRTC decodes so many frames of that
 # size, whose time stamps rise. Payload `aiortc`.
 aiortc_plays() {

@@ -8,14 +8,7 @@
 source ./lib.sh
 install_files
 
-modprobe vivid n_devs=1 node_types=0x1
-modprobe vicodec
-wait_for 20 video_node vivid >/dev/null
-wait_for 20 node_named stateful-encoder >/dev/null
-camera=$(video_node vivid)
-encoder=$(node_named stateful-encoder)
-# The other choice is the end of a frame that is delivered at its start: a time to come.
-v4l2-ctl -d "$camera" --set-ctrl=timestamp_source=1 >/dev/null
+m2m_drivers 1 0
 
 # measure NAME ARGUMENT...: frames a second, milliseconds a frame, and of latency.
 measure() {

@@ -12,12 +12,7 @@ install_files
 
 work=/tmp/m2m
 mkdir -p "$work"
-modprobe vivid n_devs=1 node_types=0x1
-modprobe vicodec
-wait_for 20 video_node vivid >/dev/null
-wait_for 20 node_named stateful-encoder >/dev/null
-camera=$(video_node vivid)
-encoder=$(node_named stateful-encoder)
+m2m_drivers 1 0
 insmod modules/livehal-fault.ko
 faults=/sys/module/livehal_fault/parameters
 

@@ -67,21 +67,8 @@ packets() {
         }' "$work/frames" || fail "packets of $work"
 }
 
-drivers() {
-    modprobe -r vicodec vivid 2>/dev/null || true
-    modprobe vivid n_devs=1 node_types=0x1 "multiplanar=$1"
-    modprobe vicodec "multiplanar=$2"
-    wait_for 20 video_node vivid >/dev/null
-    wait_for 20 node_named stateful-decoder >/dev/null
-    camera=$(video_node vivid)
-    encoder=$(node_named stateful-encoder)
-    decoder=$(node_named stateful-decoder)
-    # vivid's other choice is the end of a frame that it delivers at its start: a time to come.
-    v4l2-ctl -d "$camera" --set-ctrl=timestamp_source=1 >/dev/null
-}
-
 work=/tmp/m2m
-drivers 1 0
+m2m_drivers 1 0
 # Pattern 0, colour bars, stands still and needs few bits at any rate; 20, a grey ramp, moves.
 while read -r mode size copies pixels pattern movement times; do
     step "$mode $size"
@@ -97,7 +84,7 @@ dmabuf+yuyv 640x360 0 yuyv 0 3 1.1
 END
 
 step "several planes"
-drivers 2 1
+m2m_drivers 2 1
 encode dmabuf 640x480@5 0
 packets 1.1
 compare 640x480 nv12

@@ -11,10 +11,23 @@ use crate::encode::{Encoded, EncoderBackend};
 use crate::v4l2::{
     BufferType, Dequeued, Device, Direction, Fourcc, Interval, PixFormat, PlaneFormat, Queue,
 };
-use crate::{CaptureTime, EncoderParams, Error, PipelineStats, PixelFormat};
+use crate::{CaptureTime, EncoderParams, Error, PipelineStats, PixelFormat, VideoCodec};
 
 /// Buffers of the camera.
 const BUFFERS: u32 = 4;
+
+/// Width, height and frames a second of `640x480@30`.
+///
+/// # Errors
+/// It is something else.
+pub fn size_and_rate(text: &str) -> Result<(u32, u32, u32), Error> {
+    let numbers = || {
+        let (size, fps) = text.split_once('@')?;
+        let (width, height) = size.split_once('x')?;
+        Some((width.parse().ok()?, height.parse().ok()?, fps.parse().ok()?))
+    };
+    numbers().ok_or_else(|| Error::Backend(format!("{text} is not WIDTHxHEIGHT@FPS")))
+}
 
 /// A camera whose pictures have one plane or two in one buffer: `yuyv` or `nv12`.
 pub struct Camera {
@@ -176,13 +189,24 @@ impl Picture for Taken {
 }
 
 impl Fwht {
-    /// Opens the encoder for pictures of `camera`.
+    /// Opens the encoder `device` for pictures of `camera`, with a key frame every `gop`.
     ///
     /// # Errors
-    /// There is none, or it cannot do what `params` asks for.
-    pub fn open(params: &EncoderParams, camera: &Camera) -> Result<Self, Error> {
+    /// It is not there, or cannot do that.
+    pub fn open(device: &str, gop: u32, camera: &Camera) -> Result<Self, Error> {
+        let params = EncoderParams {
+            backend: "v4l2-m2m".into(),
+            device: Some(device.into()),
+            codec: VideoCodec::H264,
+            bitrate: 30_000_000,
+            min_bitrate: None,
+            max_bitrate: None,
+            profile: "42e01f".into(),
+            level: None,
+            gop,
+        };
         let stats = Arc::default();
-        let opened = V4l2Encoder::open(params, Coding::Fwht, &camera.format, &stats);
+        let opened = V4l2Encoder::open(&params, Coding::Fwht, &camera.format, &stats);
         Ok(Self {
             encoder: opened.map_err(|e| Error::Backend(e.text))?,
             stats,
