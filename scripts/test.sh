@@ -97,8 +97,10 @@ part_docs() {
         cargo doc --workspace --no-deps --document-private-items
 }
 
-# libcamera NAME: sets up what crate libcamera is built with. A libcamera that is new enough, or, where
-# this system's is not, Debian 13's in a directory of its own.
+# libcamera NAME: sees to what crate libcamera is built with, and sets what such a build is told. A libcamera
+# that is new enough, or, where this system's is not, Debian 13's in a directory of its own. Not exported:
+# builds for another architecture want another one.
+with_libcamera=()
 libcamera() {
     if [[ ${INSTALL:-1} == 1 ]]; then
         apt_need pkg-config clang libclang-dev || true
@@ -110,7 +112,7 @@ libcamera() {
         skip "$1" "no libcamera 0.4 here, and none to be had: ${told#SKIPPED: vm: }"
         return 1
     fi
-    export PI_SYSROOT=$told
+    with_libcamera=(env "PI_SYSROOT=$told")
 }
 
 part_presets() {
@@ -122,9 +124,9 @@ part_presets() {
     done
     if libcamera presets-native-rpi,webui; then
         # With its lints: no other part compiles this backend.
-        counted presets-native-rpi,webui \
+        counted presets-native-rpi,webui "${with_libcamera[@]}" \
             cargo clippy -p live777 --no-default-features --features native-rpi,webui -- -D warnings
-        counted presets-libcamera \
+        counted presets-libcamera "${with_libcamera[@]}" \
             cargo clippy -p livehal --features native-rpi --all-targets -- -D warnings
     fi
     # An encoder without a capture backend builds nothing native, and must still build.
@@ -189,7 +191,8 @@ for line in "${failures[@]+"${failures[@]}"}"; do
 done
 # Last, for who sees the end of the output only.
 for line in "${failures[@]+"${failures[@]}"}"; do
-    grep -aE -A 8 ' panicked at |^(ERROR|FAIL): |^error(\[|:)| FAILED ' "$logs/$line.log" | cut -c1-300 | head -n 40
+    told=$(grep -aE -A 8 ' panicked at |^(ERROR|FAIL): |^error(\[|:)| FAILED ' "$logs/$line.log" | head -n 40)
+    printf '%s\n' "${told:-$(tail -n 20 "$logs/$line.log")}" | cut -c1-300
 done
 printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 ((failed == 0)) || exit 1
