@@ -141,7 +141,8 @@ part_cross() { counted cross scripts/cross.sh; }
 # The Yocto layer. What needs checkouts of other layers is `make test-layer-full`.
 part_layer() {
     if [[ ${INSTALL:-1} == 1 ]]; then
-        apt_need python3-venv openssl rauc squashfs-tools dosfstools e2fsprogs wget shellcheck || true
+        apt_need python3-venv openssl rauc squashfs-tools dosfstools e2fsprogs wget shellcheck softhsm2 \
+            libengine-pkcs11-openssl || true
     fi
     # The server and its viewer with the image's configuration.
     counted layer-programs cargo build --bin live777 --bin live777-peer

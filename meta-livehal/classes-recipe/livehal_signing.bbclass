@@ -4,7 +4,8 @@
 # needed, in LIVEHAL_KEYS_DIR. They stay there: devices keep accepting later builds of the same build directory.
 #
 # Release (LIVEHAL_RELEASE = "1", kas/opt/release.yml): RAUC_KEY_FILE (a path, or a PKCS#11 URI such as
-# "pkcs11:token=release;object=livehal"), RAUC_CERT_FILE and RAUC_KEYRING_FILE have to be given.
+# "pkcs11:token=release;object=livehal?pin-source=/keys/pin", with RAUC_PKCS11_MODULE), RAUC_CERT_FILE and
+# RAUC_KEYRING_FILE have to be given.
 
 LIVEHAL_RELEASE ?= "0"
 LIVEHAL_KEYS_DIR ?= "${TOPDIR}/livehal-development-keys"

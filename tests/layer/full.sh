@@ -195,6 +195,7 @@ step_values() {
     done
     MACHINE=raspberrypi5 check libcamera-values values raspberrypi5 libcamera
     unset MACHINE
+    check token-values token_values
     if [[ -d $layers/meta-rust-bin ]]; then
         check rust-bin-values rust_bin_values
     else
@@ -204,6 +205,16 @@ step_values() {
 values() {
     bitbake_env "$build/parse" bitbake -e "$2" >"$build/logs/$2-$1.env" || return 1
     python3 tests/layer/values.py "$1" "$2" "$build/logs/$2-$1.env"
+}
+
+# The bundle's recipe with a release key in a token.
+token_values() {
+    printf '%s\n' 'RAUC_KEY_FILE = "pkcs11:token=release;object=livehal"' 'RAUC_CERT_FILE = "/keys/cert.pem"' \
+        'RAUC_PKCS11_MODULE = "/usr/lib/softhsm/libsofthsm2.so"' >"$build/parse/conf/token.conf"
+    bitbake_env "$build/parse" bitbake -e -R conf/token.conf \
+        -b "$root/meta-livehal/recipes-core/bundles/livehal-bundle_0.1.0.bb" \
+        >"$build/logs/livehal-bundle-token.env" || { tail "$build/logs/livehal-bundle-token.env"; return 1; }
+    python3 tests/layer/values.py qemuarm64 livehal-bundle-token "$build/logs/livehal-bundle-token.env"
 }
 
 # live777's recipe with kas/opt/rust-bin.yml's layer and class.

@@ -212,12 +212,26 @@ class Images(Case):
         bundle = LAYERS[0] / "recipes-core/bundles/livehal-bundle_0.1.0.bb"
         d = self.recipes.parse(bundle, LIVEHAL_RELEASE="1")
         self.assertIn("RAUC_KEY_FILE", d.getVar("__SKIPPED") or "")
-        keys = {"RAUC_KEY_FILE": "pkcs11:token=release;object=livehal",
-                "RAUC_CERT_FILE": "/keys/cert.pem", "RAUC_KEYRING_FILE": "/keys/ca.pem"}
+        keys = {"RAUC_KEY_FILE": "/keys/key.pem", "RAUC_CERT_FILE": "/keys/cert.pem",
+                "RAUC_KEYRING_FILE": "/keys/ca.pem"}
         d = self.recipes.parse(bundle, LIVEHAL_RELEASE="1", **keys)
         self.assertFalse(d.getVar("__SKIPPED"))
         self.assertEqual(d.getVar("RAUC_SLOT_rootfs"), "livehal-image-release")
         self.assertEqual(self.recipes.parse(bundle).getVar("RAUC_SLOT_rootfs"), "livehal-image")
+        self.assertNotIn("libp11-native", d.getVar("DEPENDS") or "")
+
+    def test_a_key_in_a_token_needs_its_module(self):
+        bundle = LAYERS[0] / "recipes-core/bundles/livehal-bundle_0.1.0.bb"
+        keys = {"RAUC_KEY_FILE": "pkcs11:token=release;object=livehal", "RAUC_CERT_FILE": "/keys/cert.pem"}
+        self.assertIn("RAUC_PKCS11_MODULE", self.recipes.parse(bundle, **keys).getVar("__SKIPPED") or "")
+        module = "/usr/lib/softhsm/libsofthsm2.so"
+        d = self.recipes.parse(bundle, RAUC_PKCS11_MODULE=module, **keys)
+        self.assertFalse(d.getVar("__SKIPPED"))
+        self.assertIn("libp11-native", d.getVar("DEPENDS"))
+        for name in ("RAUC_PKCS11_MODULE", "OPENSSL_ENGINES"):
+            self.assertTrue(d.getVarFlag(name, "export"), name)
+        # BitBake splits this at its colons, and warns of a file that is not there.
+        self.assertEqual(d.getVarFlag("do_bundle", "file-checksums"), "/keys/cert.pem:False")
 
 
 class Crates(Case):

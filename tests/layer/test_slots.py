@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import unittest
+import unittest.mock
 from pathlib import Path
 
 from support import LAYERS, MACHINES, ROOT, Recipes, bb, layer_files
@@ -142,6 +143,7 @@ def manifest(machine: str, scratch: Path) -> tuple[str, list[str]]:
 
 TOOLS = {"rauc": "rauc", "mksquashfs": "squashfs-tools", "mkfs.vfat": "dosfstools", "mkfs.ext4": "e2fsprogs"}
 PATH = os.environ["PATH"] + ":/usr/sbin:/sbin"
+TOKEN_MODULE = Path("/usr/lib/softhsm/libsofthsm2.so")
 MISSING = [package for tool, package in TOOLS.items() if not shutil.which(tool, path=PATH)]
 
 
@@ -162,7 +164,7 @@ class Rauc(unittest.TestCase):
     def rauc(self, *arguments) -> subprocess.CompletedProcess:
         return subprocess.run(["rauc", *map(str, arguments)], capture_output=True, text=True)
 
-    def bundle(self, machine: str) -> Path:
+    def bundle(self, machine: str, key: str = "") -> Path:
         content = self.scratch / f"content-{machine}"
         content.mkdir()
         text, files = manifest(machine, self.scratch)
@@ -178,7 +180,7 @@ class Rauc(unittest.TestCase):
             subprocess.run(make + [str(image)], check=True, capture_output=True)
         made = self.scratch / f"{machine}.raucb"
         done = self.rauc("bundle", f"--cert={self.keys}/development.cert.pem",
-                         f"--key={self.keys}/development.key.pem", content, made)
+                         f"--key={key or self.keys / 'development.key.pem'}", content, made)
         self.assertEqual(done.returncode, 0, done.stderr)
         return made
 
@@ -203,6 +205,25 @@ class Rauc(unittest.TestCase):
         data[-64] ^= 0xFF  # in the signed manifest at the end
         bundle.write_bytes(data)
         self.assertNotEqual(self.rauc("info", f"--keyring={self.keys}/development.ca.pem", bundle).returncode, 0)
+
+    @unittest.skipUnless(TOKEN_MODULE.exists() and shutil.which("softhsm2-util", path=PATH),
+                         "apt-get install softhsm2 libengine-pkcs11-openssl")
+    def test_it_signs_by_a_key_in_a_token(self):
+        """As with RAUC_KEY_FILE and RAUC_PKCS11_MODULE of a release; docs/build.md."""
+        conf, pin = self.scratch / "softhsm2.conf", self.scratch / "pin"
+        (self.scratch / "tokens").mkdir()
+        conf.write_text(f"directories.tokendir = {self.scratch}/tokens\n")
+        pin.write_text("1234")
+        variables = {"SOFTHSM2_CONF": str(conf), "RAUC_PKCS11_MODULE": str(TOKEN_MODULE)}
+        key = self.keys / "development.key.pem"
+        with unittest.mock.patch.dict(os.environ, variables):
+            for options in (["--init-token", "--free", "--label", "release", "--so-pin", "5678"],
+                            ["--import", str(key), "--token", "release", "--label", "livehal", "--id", "01"]):
+                subprocess.run(["softhsm2-util", *options, "--pin", "1234"], check=True, capture_output=True)
+            key.unlink()
+            made = self.bundle("qemuarm64", f"pkcs11:token=release;object=livehal?pin-source={pin}")
+        done = self.rauc("info", f"--keyring={self.keys}/development.ca.pem", made)
+        self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_it_reads_every_system_conf(self):
         for machine in MACHINES:

@@ -62,6 +62,16 @@ def rust_bin(_machine: str, v: dict[str, str]) -> list[tuple[str, bool]]:
     ]
 
 
+def token(_machine: str, v: dict[str, str]) -> list[tuple[str, bool]]:
+    """The bundle with a release key in a token."""
+    return [
+        ("OpenSSL's engine for tokens", "libp11-native" in v["DEPENDS"].split()),
+        ("RAUC", "rauc-native" in v["DEPENDS"].split()),
+        ("the engine is found", v["OPENSSL_ENGINES"] == v["STAGING_LIBDIR_NATIVE"] + "/engines-3"),
+        ("the token's module", v["RAUC_PKCS11_MODULE"] == "/usr/lib/softhsm/libsofthsm2.so"),
+    ]
+
+
 def libcamera(_machine: str, v: dict[str, str]) -> list[tuple[str, bool]]:
     return [
         ("the pipeline of the Pi 5", "rpi/pisp" in v["EXTRA_OEMESON"]),
@@ -72,7 +82,7 @@ def libcamera(_machine: str, v: dict[str, str]) -> list[tuple[str, bool]]:
 def main() -> int:
     machine, recipe, path = sys.argv[1:]
     checks = {"livehal-image": image, "live777": live777, "live777-rust-bin": rust_bin,
-              "libcamera": libcamera}[recipe]
+              "livehal-bundle-token": token, "libcamera": libcamera}[recipe]
     bad = [text for text, true in checks(machine, variables(path)) if not true]
     for text in bad:
         print(f"{recipe} for {machine}: not so: {text}")

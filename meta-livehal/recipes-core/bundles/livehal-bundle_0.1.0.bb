@@ -29,5 +29,23 @@ RAUC_SLOT_boot[rename] = "boot.vfat"
 
 do_bundle[depends] += "${LIVEHAL_KEYS_TASK}"
 
+# A key in a token: OpenSSL reads it by libp11's engine, and that by the token's own module, a file of the machine
+# that builds. The PIN is where the URI's pin-source says: it is in no log and in no task's script.
+RAUC_PKCS11_MODULE ?= ""
+python () {
+    names = ('RAUC_CERT_FILE', 'RAUC_KEY_FILE')
+    if not any(d.getVar(name).startswith('pkcs11:') for name in names):
+        return
+    if not d.getVar('RAUC_PKCS11_MODULE'):
+        raise bb.parse.SkipRecipe("the key is in a token: set RAUC_PKCS11_MODULE to the path of the token's module")
+    d.appendVar('DEPENDS', ' libp11-native')
+    d.setVar('OPENSSL_ENGINES', '${STAGING_LIBDIR_NATIVE}/engines-3')
+    for name in ('OPENSSL_ENGINES', 'RAUC_PKCS11_MODULE'):
+        d.setVarFlag(name, 'export', '1')
+    # No file, as meta-rauc's class takes it for: BitBake would warn that it is not there.
+    files = [d.getVar(name) for name in names if not d.getVar(name).startswith('pkcs11:')]
+    d.setVarFlag('do_bundle', 'file-checksums', ' '.join('%s:False' % file for file in files))
+}
+
 COMPATIBLE_MACHINE = "^(raspberrypi5|rdk-x5|qemuarm64)$"
 EXCLUDE_FROM_WORLD = "1"
