@@ -280,28 +280,33 @@ check_layer() {
 }
 
 step_build() {
-    apt_need rustc-web cargo-web cmake g++-aarch64-linux-gnu pseudo quilt dpkg-dev || return
+    apt_need rustc-web cargo-web cmake g++-aarch64-linux-gnu pseudo quilt dpkg-dev u-boot-tools || return
     local sysroot=$build/rust-aarch64
     [[ -d $sysroot/usr/lib/rustlib ]] || check rust-for-aarch64 rust_for_aarch64 "$sysroot"
     configure "$build/package" livehal "${all[@]}" "$root/tests/layer/external" <<EOF
 require conf/external.conf
 RUST_EXTERNAL_SYSROOT = "$sysroot/usr"
 DEPLOY_DIR_DEB = "$build/package/debs"
+LIVEHAL_HAWKBIT_SERVER = "updates.example"
 EOF
-    local recipe
-    for recipe in recipes-core/livehal-conf/livehal-conf recipes-core/livehal-identity/livehal-identity \
-        recipes-rust/live777/live777 recipes-rust/live777-peer/live777-peer; do
-        check "build-${recipe##*/}" package "$root/meta-livehal/${recipe}_0.1.0.bb"
+    local recipe core=$root/meta-livehal/recipes-core
+    # livehal-rauc-conf has the certificate of what this makes.
+    check build-development-keys tasks "$core/rauc/livehal-development-keys_0.1.0.bb" generate
+    for recipe in "$core"/livehal-{conf,identity,ssh-keys,state,system}/*.bb "$core"/rauc/livehal-rauc-conf_*.bb \
+        "$root"/meta-livehal/recipes-support/*/*.bb "$root"/meta-livehal/recipes-rust/*/*.bb; do
+        check "build-$(basename "${recipe%_*}")" tasks "$recipe" package_write_deb package_qa
     done
+    MACHINE=rdk-x5 check build-rdk-x5-boot-script tasks \
+        "$root"/meta-livehal-rdk-x5/recipes-bsp/*/*.bb deploy package_write_deb package_qa
     check package-content package_content
 }
 
-# package RECIPE: its Debian packages, and what QA says of them.
-package() {
-    # -b: this recipe's tasks alone; what it depends on is Debian's.
-    local task
-    for task in package_write_deb package_qa; do
-        without_complaint bitbake_env "$build/package" bitbake -b "$1" -c "$task" || return 1
+# tasks RECIPE TASK...: of this recipe alone; what it depends on is Debian's.
+tasks() {
+    local recipe=$1 task
+    shift
+    for task in "$@"; do
+        without_complaint bitbake_env "$build/package" bitbake -b "$recipe" -c "$task" || return 1
     done
 }
 

@@ -220,6 +220,21 @@ class Images(Case):
         self.assertEqual(self.recipes.parse(bundle).getVar("RAUC_SLOT_rootfs"), "livehal-image")
         self.assertNotIn("libp11-native", d.getVar("DEPENDS") or "")
 
+    def test_a_key_that_is_gone_is_named(self):
+        bundle = LAYERS[0] / "recipes-core/bundles/livehal-bundle_0.1.0.bb"
+        keys = self.scratch / "keys"
+        keys.mkdir()
+        d = self.recipes.parse(bundle, LIVEHAL_KEYS_DIR=str(keys), RAUC_CERT_FILE=str(self.scratch / "cert.pem"))
+        there = bb.utils.get_context()["livehal_signing_files"]
+        for name, hint in (("RAUC_KEY_FILE", "clean livehal-development-keys"), ("RAUC_CERT_FILE", "is not there")):
+            with self.assertLogs("BitBake") as told, self.assertRaises(bb.BBHandledException):
+                there(d, name)
+            self.assertIn(d.getVar(name), told.output[0])
+            self.assertTrue(told.output[0].endswith(hint) or f"`bitbake -c {hint}`" in told.output[0], told.output)
+            Path(d.getVar(name)).touch()
+        there(d, "RAUC_KEY_FILE", "RAUC_CERT_FILE")
+        there(self.recipes.parse(bundle, RAUC_KEY_FILE="pkcs11:object=livehal"), "RAUC_KEY_FILE")
+
     def test_a_key_in_a_token_needs_its_module(self):
         bundle = LAYERS[0] / "recipes-core/bundles/livehal-bundle_0.1.0.bb"
         keys = {"RAUC_KEY_FILE": "pkcs11:token=release;object=livehal", "RAUC_CERT_FILE": "/keys/cert.pem"}

@@ -27,6 +27,10 @@ RAUC_SLOT_boot[type] = "file"
 RAUC_SLOT_boot[file] = "livehal-boot-${MACHINE}.vfat"
 RAUC_SLOT_boot[rename] = "boot.vfat"
 
+python livehal_keys () {
+    livehal_signing_files(d, 'RAUC_KEY_FILE', 'RAUC_CERT_FILE')
+}
+do_bundle[prefuncs] += "livehal_keys"
 do_bundle[depends] += "${LIVEHAL_KEYS_TASK}"
 
 # A key in a token: OpenSSL reads it by libp11's engine, and that by the token's own module, a file of the machine

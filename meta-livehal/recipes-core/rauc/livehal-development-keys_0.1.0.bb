@@ -17,5 +17,3 @@ do_generate () {
 }
 do_generate[dirs] = "${WORKDIR}"
 addtask generate after do_unpack do_prepare_recipe_sysroot before do_build
-# What is made depends on where, not on what the path is called.
-do_generate[vardepsexclude] = "LIVEHAL_KEYS_DIR TOPDIR"

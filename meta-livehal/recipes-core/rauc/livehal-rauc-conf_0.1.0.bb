@@ -26,6 +26,10 @@ do_install () {
     # RAUC keeps what it knows of the slots there.
     install -d ${D}${localstatedir}/lib/rauc
 }
+python livehal_keyring () {
+    livehal_signing_files(d, 'RAUC_KEYRING_FILE')
+}
+do_install[prefuncs] += "livehal_keyring"
 do_install[depends] += "${LIVEHAL_KEYS_TASK}"
 do_install[file-checksums] += "${RAUC_KEYRING_FILE}:${@os.path.exists(d.getVar('RAUC_KEYRING_FILE'))}"
 
