@@ -265,18 +265,17 @@ kernel_configuration() (
 
 step_check() {
     configure "$build/check" nodistro </dev/null
-    check yocto-check-layer check_layer "$root/meta-livehal" \
-        "${others[@]}"
-    check yocto-check-layer-rdk-x5 check_layer "$root/meta-livehal-rdk-x5"
+    check yocto-check-layer check_layer "$root/meta-livehal" --dependency "${others[@]}"
+    # Two machines: a recipe that they share has to be the same for both.
+    check yocto-check-layer-rdk-x5 check_layer "$root/meta-livehal-rdk-x5" --machines qemuarm64 rdk-x5
 }
 
-# check_layer LAYER [DEPENDENCY...]: the tool builds nothing, but parses every layer several times. It would check
-# the dependencies, too: those are others'.
+# check_layer LAYER OPTION...: the tool builds nothing, but parses every layer several times. It would check the
+# dependencies, too: those are others'.
 check_layer() {
-    local layer=$1 options=(--no-auto --no-auto-dependency)
+    local layer=$1
     shift
-    (($#)) && options+=(--dependency "$@")
-    bitbake_env "$build/check" yocto-check-layer "${options[@]}" -- "$layer"
+    bitbake_env "$build/check" yocto-check-layer --no-auto --no-auto-dependency "$@" -- "$layer"
 }
 
 step_build() {
