@@ -25,8 +25,9 @@ class LivehalUnitsTest(OERuntimeTestCase):
     @OETestDepends(["livehal_units.LivehalUnitsTest.test_live777_runs"])
     def test_it_is_no_root_and_gains_nothing(self):
         """Its own user, no capability, no new privileges, a system call filter."""
-        _, status = self.target.run("cat /proc/%s/status" % self.show("MainPID"))
-        fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+        status, output = self.target.run("cat /proc/%s/status" % self.show("MainPID"))
+        self.assertEqual(status, 0, output)
+        fields = dict(line.split(":", 1) for line in output.splitlines() if ":" in line)
         self.assertEqual(fields["CapEff"].strip(), "0" * 16)
         self.assertEqual(fields["CapBnd"].strip(), "0" * 16)
         self.assertEqual(fields["NoNewPrivs"].strip(), "1")
