@@ -14,7 +14,7 @@ use crate::sys::{AVCodecContext, AVCodecParameters, AVERROR_EAGAIN, AVERROR_EOF,
 /// How to decode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DecoderOptions {
-    /// Threads to share the slices of a frame; they add no delay.
+    /// Threads to share the slices of a frame; they add no delay. A frame of VP9 has one.
     pub slice_threads: NonZeroU16,
     /// Cut each frame down to what is to be shown; otherwise [`Frame::crop`] says what that is.
     pub apply_cropping: bool,
@@ -95,7 +95,13 @@ impl Decoder {
     }
 
     fn configure(&self, stream: &VideoStream, options: DecoderOptions) -> Result<()> {
-        self.set(c"threads", i64::from(options.slice_threads.get()))?;
+        // FFmpeg 5 to 9 write past their table of VP9's tile rows (`entries` in libavcodec/vp9.c) when
+        // threads share a frame that is higher than those before, and no key frame.
+        let threads = match stream.codec.as_str() {
+            "vp9" => 1,
+            _ => options.slice_threads.get(),
+        };
+        self.set(c"threads", threads.into())?;
         self.set(c"apply_cropping", options.apply_cropping.into())?;
         let base = AVRational {
             num: stream.time_base.num() as c_int,
