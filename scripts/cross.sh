@@ -21,10 +21,8 @@ for tool in aarch64-linux-gnu-g++ clang pkg-config qemu-aarch64; do
 done
 rust_target "$target" || skip_all "no standard library of Rust for $target"
 if [[ -z ${PI_SYSROOT:-} ]]; then
-    PI_SYSROOT=$(tests/vm/vm sysroot --arch arm64) || {
-        printf '%s\n' "${PI_SYSROOT:-SKIPPED: cross: no libcamera for $target}"
-        exit 77
-    }
+    PI_SYSROOT=$(tests/vm/vm sysroot --arch arm64) ||
+        skip_all "no libcamera for $target: ${PI_SYSROOT#SKIPPED: vm: }"
 fi
 export PI_SYSROOT PKG_CONFIG_ALLOW_CROSS=1
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc

@@ -24,11 +24,11 @@ use crate::{CaptureParams, CaptureTime, PixelFormat, StreamGeometry};
 pub(crate) use controls::CameraControls;
 
 pub(crate) use pace::Pacer;
+pub(crate) use pool::{I420, Pool};
 
 /// Systems without descriptors have no DMA-BUFs.
 #[cfg(not(unix))]
 type BorrowedFd<'a> = std::marker::PhantomData<&'a ()>;
-pub(crate) use pool::{I420, Pool};
 
 /// A source of raw pictures.
 pub(crate) trait CaptureBackend {
