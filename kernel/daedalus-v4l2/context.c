@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Contexts: one for each time the video node is open.
+ *
+ * v4l2-mem2mem runs one job at a time for a struct v4l2_m2m_dev. A client that
+ * waits for a slow decoder must stall nobody else, so every context has one of
+ * its own. They are made with the device and lent: v4l2-mem2mem may have work
+ * queued on one when its last user goes, so they cannot be freed then.
+ */
+#include <linux/cred.h>
+#include <linux/moduleparam.h>
+#include <linux/slab.h>
+#include <media/v4l2-ioctl.h>
+
+#include "compat.h"
+#include "daedalus.h"
+
+static unsigned int max_contexts = 16;
+module_param(max_contexts, uint, 0644);
+MODULE_PARM_DESC(max_contexts, "Contexts that may decode at a time (default 16)");
+
+int daedalus_slots_init(struct daedalus_dev *dev)
+{
+	unsigned int i;
+
+	for (i = 0; i < DAEDALUS_SLOTS; i++) {
+		struct v4l2_m2m_dev *m2m_dev = v4l2_m2m_init(&daedalus_m2m_ops);
+
+		if (IS_ERR(m2m_dev)) {
+			daedalus_slots_exit(dev);
+			return PTR_ERR(m2m_dev);
+		}
+		dev->slots[i].m2m_dev = m2m_dev;
+	}
+	return 0;
+}
+
+void daedalus_slots_exit(struct daedalus_dev *dev)
+{
+	unsigned int i;
+
+	for (i = 0; i < DAEDALUS_SLOTS; i++) {
+		if (dev->slots[i].m2m_dev)
+			v4l2_m2m_release(dev->slots[i].m2m_dev);
+		dev->slots[i].m2m_dev = NULL;
+	}
+}
+
+static struct daedalus_slot *daedalus_slot_take(struct daedalus_dev *dev)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&dev->lock);
+	for (i = 0; i < DAEDALUS_SLOTS; i++) {
+		if (!dev->slots[i].used) {
+			dev->slots[i].used = true;
+			return &dev->slots[i];
+		}
+	}
+	return NULL;
+}
+
+/* Makes the context known, which takes a slot and a number. */
+static int daedalus_ctx_enter(struct daedalus_ctx *ctx)
+{
+	struct daedalus_dev *dev = ctx->dev;
+	int id;
+
+	mutex_lock(&dev->lock);
+	ctx->slot = daedalus_slot_take(dev);
+	if (!ctx->slot) {
+		mutex_unlock(&dev->lock);
+		return -EBUSY;
+	}
+	id = idr_alloc_cyclic(&dev->contexts, ctx, 1, 0, GFP_KERNEL);
+	if (id < 0)
+		ctx->slot->used = false;
+	else
+		ctx->id = id;
+	mutex_unlock(&dev->lock);
+	return id < 0 ? id : 0;
+}
+
+static void daedalus_ctx_leave(struct daedalus_ctx *ctx)
+{
+	struct daedalus_dev *dev = ctx->dev;
+
+	mutex_lock(&dev->lock);
+	idr_remove(&dev->contexts, ctx->id);
+	ctx->slot->used = false;
+	mutex_unlock(&dev->lock);
+}
+
+/* The context with this number, with a reference of its own. */
+struct daedalus_ctx *daedalus_ctx_get(struct daedalus_dev *dev, u32 id)
+{
+	struct daedalus_ctx *ctx;
+
+	mutex_lock(&dev->lock);
+	ctx = idr_find(&dev->contexts, id);
+	if (ctx)
+		kref_get(&ctx->ref);
+	mutex_unlock(&dev->lock);
+	return ctx;
+}
+
+static void daedalus_ctx_free(struct kref *ref)
+{
+	struct daedalus_ctx *ctx = container_of(ref, struct daedalus_ctx, ref);
+
+	mutex_destroy(&ctx->finish);
+	mutex_destroy(&ctx->lock);
+	kfree(ctx);
+}
+
+void daedalus_ctx_put(struct daedalus_ctx *ctx)
+{
+	kref_put(&ctx->ref, daedalus_ctx_free);
+}
+
+struct daedalus_ctx *daedalus_file_to_ctx(struct file *file)
+{
+	return container_of(daedalus_fh(file), struct daedalus_ctx, fh);
+}
+
+/* Counts the context among those that decode, if there may be one more. */
+int daedalus_ctx_begin_decoding(struct daedalus_ctx *ctx)
+{
+	struct daedalus_dev *dev = ctx->dev;
+	int ret = 0;
+
+	mutex_lock(&dev->lock);
+	if (ctx->decoding) {
+		/* Counted already. */
+	} else if (dev->decoding >= READ_ONCE(max_contexts)) {
+		ret = -EBUSY;
+	} else {
+		dev->decoding++;
+		ctx->decoding = true;
+	}
+	mutex_unlock(&dev->lock);
+	return ret;
+}
+
+void daedalus_ctx_end_decoding(struct daedalus_ctx *ctx)
+{
+	struct daedalus_dev *dev = ctx->dev;
+
+	mutex_lock(&dev->lock);
+	if (ctx->decoding)
+		dev->decoding--;
+	ctx->decoding = false;
+	mutex_unlock(&dev->lock);
+}
+
+unsigned int daedalus_max_contexts(void)
+{
+	return READ_ONCE(max_contexts);
+}
+
+static int daedalus_open(struct file *file)
+{
+	struct daedalus_dev *dev = video_drvdata(file);
+	struct daedalus_ctx *ctx;
+	int ret;
+
+	ctx = kzalloc(sizeof(*ctx), GFP_KERNEL);
+	if (!ctx)
+		return -ENOMEM;
+	ctx->dev = dev;
+	ctx->uid = current_fsuid();
+	kref_init(&ctx->ref);
+	mutex_init(&ctx->lock);
+	daedalus_job_init(ctx);
+	ret = daedalus_ctx_enter(ctx);
+	if (ret)
+		goto put;
+
+	v4l2_fh_init(&ctx->fh, &dev->vfd);
+	daedalus_format_reset(ctx);
+	ret = daedalus_ctrls_init(ctx);
+	if (ret)
+		goto exit_fh;
+	ctx->fh.m2m_ctx = v4l2_m2m_ctx_init(ctx->slot->m2m_dev, ctx,
+					    daedalus_queues_init);
+	if (IS_ERR(ctx->fh.m2m_ctx)) {
+		ret = PTR_ERR(ctx->fh.m2m_ctx);
+		goto free_ctrls;
+	}
+	daedalus_fh_add(&ctx->fh, file);
+	return 0;
+
+free_ctrls:
+	v4l2_ctrl_handler_free(&ctx->hdl);
+exit_fh:
+	v4l2_fh_exit(&ctx->fh);
+	daedalus_ctx_leave(ctx);
+put:
+	daedalus_ctx_put(ctx);
+	return ret;
+}
+
+static int daedalus_release(struct file *file)
+{
+	struct daedalus_ctx *ctx = daedalus_file_to_ctx(file);
+
+	/* From here on no job begins. */
+	mutex_lock(&ctx->lock);
+	v4l2_m2m_streamoff(file, ctx->fh.m2m_ctx,
+			   V4L2_BUF_TYPE_VIDEO_OUTPUT_MPLANE);
+	v4l2_m2m_streamoff(file, ctx->fh.m2m_ctx,
+			   V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE);
+	mutex_unlock(&ctx->lock);
+	/* The end of the last one may still be touching the m2m context. */
+	mutex_lock(&ctx->finish);
+	mutex_unlock(&ctx->finish);
+	cancel_delayed_work_sync(&ctx->timeout);
+
+	/* No buffer is found by number any more, so none is while they go. */
+	daedalus_ctx_leave(ctx);
+	daedalus_bridge_tell(ctx, DAEDALUS_MSG_CTX_CLOSE);
+	/* A look-up that was faster has the lock of the queues now. */
+	mutex_lock(&ctx->lock);
+	v4l2_m2m_ctx_release(ctx->fh.m2m_ctx);
+	ctx->fh.m2m_ctx = NULL;
+	mutex_unlock(&ctx->lock);
+
+	daedalus_fh_del(&ctx->fh, file);
+	v4l2_ctrl_handler_free(&ctx->hdl);
+	v4l2_fh_exit(&ctx->fh);
+	daedalus_ctx_put(ctx);
+	return 0;
+}
+
+const struct v4l2_file_operations daedalus_fops = {
+	.owner = THIS_MODULE,
+	.open = daedalus_open,
+	.release = daedalus_release,
+	.poll = v4l2_m2m_fop_poll,
+	.unlocked_ioctl = video_ioctl2,
+	.mmap = v4l2_m2m_fop_mmap,
+};
