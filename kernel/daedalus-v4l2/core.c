@@ -102,6 +102,13 @@ static int daedalus_probe(struct platform_device *pdev)
 	ret = dma_coerce_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
 	if (ret)
 		return ret;
+#ifdef CONFIG_ARCH_HAS_SYNC_DMA_FOR_DEVICE
+	/*
+	 * The "device" is a processor: to write back or drop its caches for it
+	 * costs time, and could drop what the daemon has just written.
+	 */
+	pdev->dev.dma_coherent = true;
+#endif
 	ret = v4l2_device_register(&pdev->dev, &dev->v4l2_dev);
 	if (ret)
 		return ret;

@@ -1,0 +1,36 @@
+#!/bin/bash
+# The decoder's module without its daemon: it loads, is compliant, fails every job at once, unloads.
+#: modules kernel/daedalus-v4l2
+#: limit 240
+# shellcheck source=tests/vm/guest/lib.sh
+source ./lib.sh
+
+step "load"
+modprobe -a videodev v4l2-mem2mem videobuf2-dma-sg
+insmod modules/daedalus_v4l2.ko
+wait_for 10 video_node daedalus_v4l2 >/dev/null
+video=$(video_node daedalus_v4l2)
+[[ -c /dev/daedalus-v4l2 ]] || fail "no /dev/daedalus-v4l2"
+[[ $(stat -c %a /dev/daedalus-v4l2) == 600 ]] || fail "everybody may be the daemon"
+
+step "v4l2-compliance"
+v4l2-compliance -d "$video" | tee "$out/compliance.log"
+grep -q 'Failed: 0, Warnings: 0' "$out/compliance.log" || fail "not compliant"
+v4l2-compliance -d "$video" -s | tee "$out/compliance-streaming.log"
+grep -q 'Failed: 0, Warnings: 0' "$out/compliance-streaming.log" || fail "not compliant while streaming"
+
+step "a decode that nobody takes"
+if printf x >/sys/kernel/debug/daedalus_v4l2/test_decode 2>"$out/nobody.log"; then
+    fail "test_decode without a daemon"
+fi
+
+step "in use, it stays"
+exec 3<>"$video"
+if rmmod daedalus_v4l2 2>/dev/null; then fail "unloaded while in use"; fi
+exec 3>&-
+
+step "unload, and again"
+rmmod daedalus_v4l2
+[[ ! -e /dev/daedalus-v4l2 ]] || fail "/dev/daedalus-v4l2 stays"
+insmod modules/daedalus_v4l2.ko
+rmmod daedalus_v4l2
