@@ -25,6 +25,8 @@
         AVRational: "AVRational",              \
         uint8_t *: "*mut u8",                  \
         uint8_t **: "[*mut u8; 8]",            \
+        void *: "*mut c_void",                 \
+        int (*)(AVCodecContext *, AVFrame *, int): "GetBuffer2", \
         int *: "[c_int; 8]",                   \
         AVCodecParameters *: "*mut AVCodecParameters", \
         AVPacketSideData *: "*mut AVPacketSideData",   \
@@ -40,6 +42,7 @@ SAYS(AV_FRAME_FLAG_CORRUPT == 1);
 SAYS(AVCOL_RANGE_JPEG == 2);
 SAYS(AVERROR_EOF == -0x20464f45);
 SAYS(AVERROR(EAGAIN) == -11);
+SAYS(AVERROR(ENOMEM) == -12);
 SAYS(AV_PKT_DATA_DISPLAYMATRIX == 5);
 SAYS(sizeof(AVRational) == 8 && offsetof(AVRational, den) == 4);
 SAYS(sizeof(AVPacketSideData) == 24 && offsetof(AVPacketSideData, data) == 0);
@@ -81,6 +84,7 @@ _Static_assert(sizeof(((AVFrame *)0)->linesize) == 8 * sizeof(int), "AVFrame.lin
 
 #define FIELDS(S, F)                                       \
     S(packet, AVPacket)                                    \
+    F(AVPacket, data, data)                                \
     F(AVPacket, stream_index, stream_index)                \
     S(frame, AVFrame)                                      \
     F(AVFrame, data, data)                                 \
@@ -100,6 +104,9 @@ _Static_assert(sizeof(((AVFrame *)0)->linesize) == 8 * sizeof(int), "AVFrame.lin
     F(AVFrame, crop_bottom, crop_bottom)                   \
     F(AVFrame, crop_left, crop_left)                       \
     F(AVFrame, crop_right, crop_right)                     \
+    S(context, AVCodecContext)                             \
+    F(AVCodecContext, opaque, opaque)                      \
+    F(AVCodecContext, get_buffer2, get_buffer2)            \
     S(stream, AVStream)                                    \
     F(AVStream, time_base, time_base)                      \
     F(AVStream, start_time, start_time)                    \

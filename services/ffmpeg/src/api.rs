@@ -4,7 +4,7 @@ use std::ffi::{CStr, c_int};
 
 use crate::error::Error;
 use crate::release::Versions;
-use crate::sys::{AV_LOG_QUIET, AVPixelFormat, AvCodec, AvFormat, AvUtil, Layout};
+use crate::sys::{AV_LOG_QUIET, AVCodec, AVPixelFormat, AvCodec, AvFormat, AvUtil, Layout};
 
 /// One loaded release.
 pub(crate) struct Api {
@@ -62,6 +62,12 @@ impl Api {
         }
         CStr::from_bytes_until_nul(&text)
             .map_or_else(|_| code.to_string(), |s| s.to_string_lossy().into_owned())
+    }
+
+    /// The decoder of this name; null if there is none.
+    pub(crate) fn decoder_named(&self, name: &CStr) -> *const AVCodec {
+        // SAFETY: a terminated string; what is found is a constant of the library.
+        unsafe { self.codec.avcodec_find_decoder_by_name(name.as_ptr()) }
     }
 
     /// FFmpeg's name of a pixel format.

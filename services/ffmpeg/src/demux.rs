@@ -8,10 +8,11 @@ use std::sync::Arc;
 use crate::api::Api;
 use crate::decode::{Decoder, DecoderOptions};
 use crate::error::{Error, Result};
+use crate::packet::Packet;
 use crate::rational::Rational;
 use crate::sys::{
     AV_NOPTS_VALUE, AV_PKT_DATA_DISPLAYMATRIX, AVCodecParameters, AVERROR_EOF, AVFormatContext,
-    AVMEDIA_TYPE_VIDEO, AVPacket, AVSEEK_FLAG_BACKWARD, AVStream, SideData,
+    AVMEDIA_TYPE_VIDEO, AVSEEK_FLAG_BACKWARD, AVStream, SideData,
 };
 
 /// An open media file.
@@ -28,7 +29,7 @@ unsafe impl Send for Demuxer {}
 /// A video stream of a [`Demuxer`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct VideoStream {
-    index: usize,
+    pub(crate) index: usize,
     /// The codec by FFmpeg's name, such as `h264`.
     pub codec: String,
     /// Width in pixels as the container says; the decoder's frames are the authority.
@@ -158,7 +159,7 @@ impl Demuxer {
             .ok_or_else(|| Error::NoVideo {
                 path: self.path.clone(),
             })?;
-        Decoder::open(Arc::clone(&self.api), parameters, stream, options)
+        Decoder::open(&self.api, parameters, stream, options)
     }
 
     /// The next packet of any stream; `None` at the end of the file.
@@ -171,7 +172,7 @@ impl Demuxer {
         let code = unsafe {
             self.api
                 .format
-                .av_read_frame(self.context.as_ptr(), packet.inner.as_ptr())
+                .av_read_frame(self.context.as_ptr(), packet.as_ptr())
         };
         if code == AVERROR_EOF {
             return Ok(None);
@@ -254,47 +255,4 @@ impl Drop for Demuxer {
 
 fn size(v: i32) -> u32 {
     u32::try_from(v).unwrap_or(0)
-}
-
-/// One packet of a file: a coded frame, as a rule.
-#[derive(Debug)]
-pub struct Packet {
-    api: Arc<Api>,
-    inner: NonNull<AVPacket>,
-}
-
-// SAFETY: owned data with an atomic reference count.
-unsafe impl Send for Packet {}
-
-impl Packet {
-    fn new(api: &Arc<Api>) -> Result<Self> {
-        // SAFETY: allocates; null if it cannot.
-        let inner = unsafe { api.codec.av_packet_alloc() };
-        match NonNull::new(inner) {
-            Some(inner) => Ok(Self {
-                api: Arc::clone(api),
-                inner,
-            }),
-            None => Err(crate::decode::out_of_memory("av_packet_alloc")),
-        }
-    }
-
-    /// Whether the packet is of `stream`.
-    pub fn is_of(&self, stream: &VideoStream) -> bool {
-        // SAFETY: a live packet.
-        let index = unsafe { self.api.layout.packet.stream_index.get(self.inner.as_ptr()) };
-        usize::try_from(index) == Ok(stream.index)
-    }
-
-    pub(crate) fn as_ptr(&self) -> *const AVPacket {
-        self.inner.as_ptr()
-    }
-}
-
-impl Drop for Packet {
-    fn drop(&mut self) {
-        let mut packet = self.inner.as_ptr();
-        // SAFETY: allocated by `new`, freed once.
-        unsafe { self.api.codec.av_packet_free(&mut packet) };
-    }
 }

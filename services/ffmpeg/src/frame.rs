@@ -68,12 +68,23 @@ impl Frame {
         Ok(Self {
             api: Arc::clone(api),
             inner: NonNull::new(inner)
-                .ok_or_else(|| crate::decode::out_of_memory("av_frame_alloc"))?,
+                .ok_or_else(|| crate::context::out_of_memory("av_frame_alloc"))?,
             width: 0,
             height: 0,
             format: -1,
             planes: Vec::new(),
         })
+    }
+
+    /// Refers to the picture of `other` besides it.
+    ///
+    /// # Safety
+    /// This one is empty, `other` a live frame with memory.
+    pub(crate) unsafe fn refer(&mut self, other: *const AVFrame) -> Result<()> {
+        // SAFETY: by the caller's word.
+        let code = unsafe { self.api.util.av_frame_ref(self.inner.as_ptr(), other) };
+        self.api.check("av_frame_ref", code)?;
+        Ok(())
     }
 
     pub(crate) fn as_ptr(&mut self) -> *mut AVFrame {

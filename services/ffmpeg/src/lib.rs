@@ -28,24 +28,29 @@
 //! ```
 
 mod api;
+mod context;
 mod decode;
 mod demux;
 mod error;
 mod frame;
 mod loader;
+mod packet;
 mod rational;
 mod release;
 mod sys;
+mod unit;
 
 use std::path::Path;
 use std::sync::Arc;
 
 pub use decode::{Decoder, DecoderOptions, Received};
-pub use demux::{Demuxer, Packet, VideoStream};
+pub use demux::{Demuxer, VideoStream};
 pub use error::{Error, LoadError, Problem, Result};
 pub use frame::{Crop, Frame, Plane};
+pub use packet::Packet;
 pub use rational::Rational;
 pub use release::{Version, Versions};
+pub use unit::{Unit, UnitCodec, UnitDecoder};
 
 /// A loaded release of FFmpeg.
 #[derive(Debug, Clone)]

@@ -21,6 +21,7 @@ functions! {
     fn av_dict_free(m: *mut *mut AVDictionary);
     fn av_frame_alloc() -> *mut AVFrame;
     fn av_frame_free(frame: *mut *mut AVFrame);
+    fn av_frame_ref(dst: *mut AVFrame, src: *const AVFrame) -> c_int;
     fn av_display_rotation_get(matrix: *const i32) -> f64;
     fn av_pix_fmt_get_chroma_sub_sample(
         pix_fmt: AVPixelFormat,
@@ -58,8 +59,10 @@ functions! {
     AvCodec
     fn avcodec_get_name(id: AVCodecID) -> *const c_char;
     fn avcodec_find_decoder(id: AVCodecID) -> *const AVCodec;
+    fn avcodec_find_decoder_by_name(name: *const c_char) -> *const AVCodec;
     fn av_packet_alloc() -> *mut AVPacket;
     fn av_packet_free(pkt: *mut *mut AVPacket);
+    fn av_new_packet(pkt: *mut AVPacket, size: c_int) -> c_int;
     fn avcodec_alloc_context3(codec: *const AVCodec) -> *mut AVCodecContext;
     fn avcodec_free_context(avctx: *mut *mut AVCodecContext);
     fn avcodec_parameters_to_context(
@@ -70,6 +73,11 @@ functions! {
         avctx: *mut AVCodecContext,
         codec: *const AVCodec,
         options: *mut *mut AVDictionary,
+    ) -> c_int;
+    fn avcodec_default_get_buffer2(
+        s: *mut AVCodecContext,
+        frame: *mut AVFrame,
+        flags: c_int,
     ) -> c_int;
     fn avcodec_send_packet(
         avctx: *mut AVCodecContext,

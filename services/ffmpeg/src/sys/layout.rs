@@ -28,7 +28,21 @@ impl<S, T: Copy> Field<S, T> {
         unsafe { object.cast::<u8>().add(self.offset).cast::<T>().read() }
     }
 
-    #[cfg(test)]
+    /// Sets the field.
+    ///
+    /// # Safety
+    /// As [`get`](Self::get), and nobody else reads it now; the value is one that FFmpeg allows.
+    pub(crate) unsafe fn set(&self, object: *mut S, value: T) {
+        // SAFETY: as in `get`.
+        unsafe {
+            object
+                .cast::<u8>()
+                .add(self.offset)
+                .cast::<T>()
+                .write(value)
+        }
+    }
+
     pub(crate) const fn offset(&self) -> usize {
         self.offset
     }
@@ -38,6 +52,7 @@ impl<S, T: Copy> Field<S, T> {
 pub(crate) struct Layout {
     pub(crate) packet: PacketLayout,
     pub(crate) frame: FrameLayout,
+    pub(crate) context: CodecContextLayout,
     pub(crate) stream: StreamLayout,
     pub(crate) parameters: CodecParametersLayout,
     pub(crate) format: FormatContextLayout,
@@ -59,6 +74,7 @@ pub(crate) enum SideData {
 }
 
 pub(crate) struct PacketLayout {
+    pub(crate) data: Field<AVPacket, *mut u8>,
     pub(crate) stream_index: Field<AVPacket, c_int>,
 }
 
@@ -80,6 +96,11 @@ pub(crate) struct FrameLayout {
     pub(crate) crop_bottom: Field<AVFrame, usize>,
     pub(crate) crop_left: Field<AVFrame, usize>,
     pub(crate) crop_right: Field<AVFrame, usize>,
+}
+
+pub(crate) struct CodecContextLayout {
+    pub(crate) opaque: Field<AVCodecContext, *mut c_void>,
+    pub(crate) get_buffer2: Field<AVCodecContext, GetBuffer2>,
 }
 
 pub(crate) struct StreamLayout {

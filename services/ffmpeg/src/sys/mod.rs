@@ -54,8 +54,19 @@ mod v62;
 mod v63;
 
 pub(crate) use functions::{AvCodec, AvFormat, AvUtil};
+use layout::Field;
 pub(crate) use layout::{Layout, SideData};
 pub(crate) use types::*;
+
+/// What a context's owner keeps in it. It is found by this before it is known which release the
+/// context belongs to.
+pub(crate) const OPAQUE: Field<AVCodecContext, *mut c_void> = v59::LAYOUT.context.opaque;
+const _: () = {
+    let offset = OPAQUE.offset();
+    assert!(v61::LAYOUT.context.opaque.offset() == offset);
+    assert!(v62::LAYOUT.context.opaque.offset() == offset);
+    assert!(v63::LAYOUT.context.opaque.offset() == offset);
+};
 
 pub(crate) static V59: Layout = v59::LAYOUT;
 pub(crate) static V61: Layout = v61::LAYOUT;

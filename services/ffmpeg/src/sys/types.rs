@@ -25,6 +25,10 @@ pub(crate) type AVMediaType = c_int;
 /// An enumeration with a member of -1.
 pub(crate) type AVPixelFormat = c_int;
 
+/// Whom a decoder asks for the memory of a picture: the context, the frame to fill, flags.
+pub(crate) type GetBuffer2 =
+    unsafe extern "C" fn(*mut AVCodecContext, *mut AVFrame, c_int) -> c_int;
+
 /// A fraction; passed by value.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
@@ -58,3 +62,5 @@ pub(crate) const AVCOL_RANGE_JPEG: c_uint = 2;
 pub(crate) const AVERROR_EOF: c_int = -0x2046_4f45;
 /// `AVERROR(EAGAIN)` on Linux.
 pub(crate) const AVERROR_EAGAIN: c_int = -11;
+/// `AVERROR(ENOMEM)` on Linux.
+pub(crate) const AVERROR_ENOMEM: c_int = -12;

@@ -9,6 +9,7 @@ use super::types::*;
 /// Field offsets of libavcodec 61.
 pub(crate) const LAYOUT: Layout = Layout {
     packet: PacketLayout {
+        data: Field::<AVPacket, *mut u8>::at(24),
         stream_index: Field::<AVPacket, c_int>::at(36),
     },
     frame: FrameLayout {
@@ -29,6 +30,10 @@ pub(crate) const LAYOUT: Layout = Layout {
         crop_bottom: Field::<AVFrame, usize>::at(376),
         crop_left: Field::<AVFrame, usize>::at(384),
         crop_right: Field::<AVFrame, usize>::at(392),
+    },
+    context: CodecContextLayout {
+        opaque: Field::<AVCodecContext, *mut c_void>::at(48),
+        get_buffer2: Field::<AVCodecContext, GetBuffer2>::at(408),
     },
     stream: StreamLayout {
         time_base: Field::<AVStream, AVRational>::at(32),
