@@ -197,7 +197,8 @@ struct daedalus_control {
  * @width: width of the picture in pixels
  * @height: height of the picture in pixels
  * @fourcc: V4L2_PIX_FMT_* of what was decoded; 0 for none
- * @digest: FNV-1a, 32 bits, of the decoded planes' visible pixels
+ * @digest: with DAEDALUS_REQ_DIGEST_ONLY: FNV-1a, 32 bits, of the decoded
+ *	planes' visible bytes; else 0
  */
 struct daedalus_resp_frame {
 	struct daedalus_msg_header header;

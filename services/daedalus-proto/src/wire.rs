@@ -45,6 +45,9 @@ pub mod decode {
 /// In [`ReqDecode::flags`]: no CAPTURE buffer; only a digest is wanted.
 pub const REQ_DIGEST_ONLY: u32 = 0x1;
 
+/// Number of the request for a CAPTURE buffer's descriptor: `_IOWR('D', 0x40, CaptureFd)`.
+pub const IOC_GET_CAPTURE_FD: u32 = 3 << 30 | (size_of::<CaptureFd>() as u32) << 16 | 0x4440;
+
 macro_rules! wire {
     ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty),* $(,)? })*) => {$(
         $(#[$doc])*
@@ -152,7 +155,7 @@ wire! {
         height: u32,
         /// `V4L2_PIX_FMT_…` of what was decoded; 0 for none.
         fourcc: u32,
-        /// FNV-1a, 32 bits, of the decoded planes' visible pixels.
+        /// With [`REQ_DIGEST_ONLY`]: FNV-1a, 32 bits, of the decoded planes' visible bytes; else 0.
         digest: u32,
     }
     /// Argument of the request for a CAPTURE buffer's descriptor.

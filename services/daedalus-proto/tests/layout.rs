@@ -1,5 +1,7 @@
 //! Holds the structures and constants against the kernel module's header.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::mem::{offset_of, size_of};
@@ -102,6 +104,7 @@ fn program() -> String {
         "DECODE_ERR_RECV" = decode::ERR_RECV,
         "DECODE_ERR_CODEC" = decode::ERR_CODEC,
         "REQ_DIGEST_ONLY" = REQ_DIGEST_ONLY,
+        "IOC_GET_CAPTURE_FD" = IOC_GET_CAPTURE_FD,
     }
     c
 }
@@ -146,11 +149,7 @@ fn they_are_so_on_64_bit_arm_as_well() {
 fn no_value_of_the_header_is_left_out() {
     let program = program();
     for name in defined() {
-        // The request's number is made of its argument's size, which is compared.
-        assert!(
-            name == "DAEDALUS_IOC_GET_CAPTURE_FD" || program.contains(&format!("({name})")),
-            "{name}"
-        );
+        assert!(program.contains(&format!("({name})")), "{name}");
     }
 }
 

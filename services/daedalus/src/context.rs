@@ -1,0 +1,282 @@
+//! One client's context: a thread that hands its jobs to its worker and the answers to the kernel.
+//!
+//! Every job is answered once, whatever becomes of the worker. A worker that crashes, hangs or
+//! answers what it was not asked costs its client the job, and what follows up to the next picture
+//! that refers to none before.
+
+use std::collections::HashSet;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use daedalus_proto::wire::{
+    CtxOpen, Header, PROTO_VERSION, REQ_DIGEST_ONLY, RespFrame, decode, message, msg,
+};
+use daedalus_proto::{Decode, Message};
+use tracing::{debug, info, warn};
+use zerocopy::FromBytes;
+
+use crate::bridge::Bridge;
+use crate::channel::{Buffer, answer, deliver};
+use crate::pool::{Pool, Worker};
+use crate::worker::response;
+
+/// Wait after a worker failed, before another is used for this context; doubled each time.
+const BACK_OFF: Duration = Duration::from_millis(100);
+const BACK_OFF_MAX: Duration = Duration::from_secs(5);
+
+/// What all contexts share.
+#[derive(Debug)]
+pub(crate) struct Shared<B> {
+    pub(crate) bridge: B,
+    pub(crate) pool: Pool,
+    /// How long the kernel waits for a job.
+    pub(crate) job_timeout: Duration,
+}
+
+/// A context's thread and what it keeps.
+#[derive(Debug)]
+pub(crate) struct Context<B> {
+    shared: Arc<Shared<B>>,
+    id: u32,
+    worker: Option<Worker>,
+    /// What another worker would have to be told first.
+    open: Option<Vec<u8>>,
+    format: Option<Vec<u8>>,
+    /// Buffers that the worker has, by index and serial number.
+    sent: HashSet<(u32, u32)>,
+    /// Workers lost since a job went well.
+    losses: u32,
+    /// No other worker before this.
+    not_before: Instant,
+    frames: u64,
+    errors: u64,
+}
+
+impl<B: Bridge> Context<B> {
+    pub(crate) fn new(shared: Arc<Shared<B>>, id: u32) -> Self {
+        Self {
+            shared,
+            id,
+            worker: None,
+            open: None,
+            format: None,
+            sent: HashSet::new(),
+            losses: 0,
+            not_before: Instant::now(),
+            frames: 0,
+            errors: 0,
+        }
+    }
+
+    /// Does what the messages say until there are no more.
+    pub(crate) fn run(mut self, messages: &Receiver<Vec<u8>>) {
+        while let Ok(bytes) = messages.recv() {
+            self.take(bytes);
+        }
+        debug!(
+            "context {} closed: {} frames, {} errors",
+            self.id, self.frames, self.errors
+        );
+    }
+
+    fn take(&mut self, bytes: Vec<u8>) {
+        // Parsed once already, by who sent it here.
+        let Ok((header, message)) = Message::parse(&bytes) else {
+            return;
+        };
+        match message {
+            Message::Decode(job) => {
+                let response = self.job(header, &job, &bytes);
+                self.respond(header, &response);
+            }
+            Message::Open(open) => {
+                debug!(
+                    "context {}: codec {}, user {}",
+                    self.id, open.codec, open.uid
+                );
+                self.tell(&bytes);
+                self.open = Some(bytes);
+            }
+            Message::Format(_) => {
+                self.tell(&bytes);
+                self.format = Some(bytes);
+            }
+            Message::Buffers => {
+                self.sent.clear();
+                self.tell(&bytes);
+            }
+            Message::Reset => self.tell(&bytes),
+            Message::Hello(_) | Message::Ping | Message::Close | Message::Abort => {}
+        }
+    }
+
+    /// Tells the worker, if there is one; a later one is told by [`begin`](Self::begin).
+    fn tell(&mut self, bytes: &[u8]) {
+        let Some(worker) = &self.worker else { return };
+        if let Err(e) = deliver(&worker.socket, bytes, None, false) {
+            self.lose(&e);
+        }
+    }
+
+    fn job(&mut self, header: Header, job: &Decode, bytes: &[u8]) -> RespFrame {
+        if header.ctx == 0 {
+            self.open_for(header, job.request.codec);
+        }
+        if self.worker.is_none() && !self.begin() {
+            return response(decode::ERR_OPEN);
+        }
+        match self.ask(header, job, bytes) {
+            Ok(response) => {
+                if response.status == decode::OK {
+                    self.losses = 0;
+                }
+                response
+            }
+            Err(Trouble::Buffer(e)) => {
+                debug!("context {}: no CAPTURE buffer: {e}", self.id);
+                response(decode::ERR_RECV)
+            }
+            Err(Trouble::Worker(e)) => {
+                self.lose(&e);
+                response(decode::ERR_RECV)
+            }
+        }
+    }
+
+    /// Nobody opens the context of debugfs: its first job does, and one of another codec again.
+    fn open_for(&mut self, header: Header, codec: u32) {
+        let open = message(
+            msg::CTX_OPEN,
+            header.generation,
+            (0, 0),
+            &CtxOpen { codec, uid: 0 },
+        );
+        if self.open.as_ref() != Some(&open) {
+            self.tell(&open);
+            self.open = Some(open);
+        }
+    }
+
+    /// Takes a worker and tells it what the one before knew; false if there is none now.
+    fn begin(&mut self) -> bool {
+        let Some(open) = &self.open else { return false };
+        if Instant::now() < self.not_before {
+            return false;
+        }
+        // A worker lost is told of its successor's job in time.
+        let Some(worker) = self.shared.pool.take(self.shared.job_timeout / 2) else {
+            warn!("context {}: no worker is ready", self.id);
+            return false;
+        };
+        let resumed = self.losses > 0;
+        let told = deliver(&worker.socket, open, None, resumed).and_then(|()| match &self.format {
+            Some(format) => deliver(&worker.socket, format, None, false),
+            None => Ok(()),
+        });
+        self.sent.clear();
+        self.worker = Some(worker);
+        match told {
+            Ok(()) => true,
+            Err(e) => {
+                self.lose(&e);
+                false
+            }
+        }
+    }
+
+    fn ask(&mut self, header: Header, job: &Decode, bytes: &[u8]) -> Result<RespFrame, Trouble> {
+        let worker = self.worker.as_ref().ok_or(Trouble::gone())?;
+        let key = (job.request.capture_index, job.request.capture_serial);
+        let wanted = job.request.flags & REQ_DIGEST_ONLY == 0 && !self.sent.contains(&key);
+        let buffer = if wanted {
+            let buffer = self.shared.bridge.capture(self.id, key.0, key.1);
+            Some(buffer.map_err(Trouble::Buffer)?)
+        } else {
+            None
+        };
+        let lent = buffer.as_ref().map(|b: &Buffer<OwnedFd>| Buffer {
+            fd: b.fd.as_fd(),
+            size: b.size,
+        });
+        deliver(&worker.socket, bytes, lent, false).map_err(Trouble::Worker)?;
+        if wanted {
+            self.sent.insert(key);
+        }
+        // Much longer than the kernel waits: to decode late is better than to lose the pictures
+        // that others refer to.
+        let deadline = Instant::now() + 4 * self.shared.job_timeout;
+        const LEN: usize = size_of::<Header>() + size_of::<RespFrame>();
+        let answer = answer::<LEN>(&worker.socket, deadline).map_err(Trouble::Worker)?;
+        let expected = Header {
+            len: LEN as u32,
+            kind: msg::RESP_FRAME,
+            version: PROTO_VERSION,
+            ..header
+        };
+        match Header::read_from_prefix(&answer) {
+            Ok((header, rest)) if header == expected => {
+                RespFrame::read_from_bytes(rest).map_err(|_| Trouble::nonsense())
+            }
+            _ => Err(Trouble::nonsense()),
+        }
+    }
+
+    fn respond(&mut self, header: Header, response: &RespFrame) {
+        match response.status {
+            decode::OK | decode::NO_FRAME => self.frames += 1,
+            _ => self.errors += 1,
+        }
+        let about = (header.ctx, header.cookie);
+        let bytes = message(msg::RESP_FRAME, header.generation, about, response);
+        if header.ctx == 0 {
+            info!(
+                "test_decode: cookie={} status={} {}x{} digest={:08x}",
+                header.cookie, response.status, response.width, response.height, response.digest
+            );
+        }
+        if let Err(e) = self.shared.bridge.write(&bytes) {
+            debug!("context {}: job {}: {e}", self.id, header.cookie);
+        }
+    }
+
+    fn lose(&mut self, reason: &io::Error) {
+        let Some(mut worker) = self.worker.take() else {
+            return;
+        };
+        let end = worker.end();
+        let back_off = BACK_OFF
+            .saturating_mul(1 << self.losses.min(16))
+            .min(BACK_OFF_MAX);
+        self.losses = self.losses.saturating_add(1);
+        self.not_before = Instant::now() + back_off;
+        self.sent.clear();
+        warn!(
+            "context {}: its worker {end} ({reason}); another in {back_off:?} at the earliest",
+            self.id
+        );
+    }
+}
+
+/// Why a job has no answer.
+enum Trouble {
+    /// Its CAPTURE buffer cannot be had.
+    Buffer(io::Error),
+    /// The worker is of no use any more.
+    Worker(io::Error),
+}
+
+impl Trouble {
+    fn gone() -> Self {
+        Self::Worker(io::ErrorKind::NotConnected.into())
+    }
+
+    fn nonsense() -> Self {
+        Self::Worker(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "an answer to what was not asked",
+        ))
+    }
+}

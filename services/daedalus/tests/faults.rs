@@ -1,0 +1,165 @@
+//! Workers that crash, hang or are in bad hands.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod common;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use common::kernel::{Kernel, Request, workers};
+use common::{VP8, library, read};
+use daedalus::stream::Stream;
+use daedalus_proto::wire::{REQ_DIGEST_ONLY, RespFrame, codec, decode};
+use rustix::process::{Signal, kill_process};
+
+/// Processes are told apart by their age only: one test at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn request(bitstream: &[u8]) -> Request<'_> {
+    Request {
+        codec: codec::VP8,
+        flags: REQ_DIGEST_ONLY,
+        bitstream,
+        ..Request::default()
+    }
+}
+
+/// Sends a unit until it is decoded: a context waits a little before it takes another worker.
+fn until_ok(kernel: &mut Kernel, ctx: u32, unit: &[u8]) -> RespFrame {
+    let patience = Instant::now() + Duration::from_secs(60);
+    loop {
+        let response = kernel.decode(ctx, &request(unit));
+        if response.status == decode::OK {
+            return response;
+        }
+        assert!(Instant::now() < patience, "{response:?}");
+        std::thread::yield_now();
+    }
+}
+
+fn stream_bytes() -> Option<Vec<u8>> {
+    library()?;
+    let dir = tempfile::tempdir().unwrap();
+    Some(read(&VP8.make(dir.path())?))
+}
+
+#[test]
+fn a_crash_costs_its_own_context_what_follows_up_to_a_key_frame() {
+    let _alone = alone();
+    let Some(bytes) = stream_bytes() else { return };
+    let units = Stream::read(&bytes).unwrap().units;
+    let mut kernel = Kernel::greeted(2000);
+    // The first to be opened gets the oldest.
+    for ctx in [1, 2] {
+        kernel.open(ctx, codec::VP8);
+        let key = kernel.decode(ctx, &request(units[0]));
+        assert_eq!(key.status, decode::OK, "{ctx}");
+    }
+    let mut expected = Vec::new();
+    for unit in &units[1..4] {
+        expected.push(kernel.decode(2, &request(unit)));
+    }
+    kill_process(workers()[0], Signal::KILL).unwrap();
+    let began = Instant::now();
+    assert_eq!(
+        kernel.decode(1, &request(units[1])).status,
+        decode::ERR_RECV
+    );
+    assert!(
+        began.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        began.elapsed()
+    );
+    // The other goes on.
+    assert_eq!(kernel.decode(2, &request(units[4])).status, decode::OK);
+    // Nothing that refers to what was lost, whenever the next worker is there.
+    let patience = Instant::now() + Duration::from_millis(1500);
+    while Instant::now() < patience {
+        let status = kernel.decode(1, &request(units[1])).status;
+        assert!(
+            matches!(status, decode::ERR_OPEN | decode::ERR_RECV),
+            "{status}"
+        );
+    }
+    let key = until_ok(&mut kernel, 1, units[0]);
+    assert_ne!(key.digest, 0);
+    let again: Vec<_> = units[1..4]
+        .iter()
+        .map(|unit| kernel.decode(1, &request(unit)))
+        .collect();
+    assert_eq!(again, expected);
+    kernel.stop().unwrap();
+}
+
+#[test]
+fn a_worker_that_hangs_is_given_up() {
+    let _alone = alone();
+    let Some(bytes) = stream_bytes() else { return };
+    let units = Stream::read(&bytes).unwrap().units;
+    // Which makes 2 s for a worker.
+    let mut kernel = Kernel::greeted(500);
+    kernel.open(1, codec::VP8);
+    until_ok(&mut kernel, 1, units[0]);
+    let stopped = workers()[0];
+    kill_process(stopped, Signal::STOP).unwrap();
+    let began = Instant::now();
+    assert_eq!(
+        kernel.decode(1, &request(units[1])).status,
+        decode::ERR_RECV
+    );
+    assert!(began.elapsed() >= Duration::from_secs(2));
+    assert!(!workers().contains(&stopped));
+    until_ok(&mut kernel, 1, units[0]);
+    kernel.stop().unwrap();
+}
+
+#[test]
+fn every_job_has_one_answer_while_workers_are_killed() {
+    let _alone = alone();
+    let Some(bytes) = stream_bytes() else { return };
+    let units = Stream::read(&bytes).unwrap().units;
+    let mut kernel = Kernel::greeted(5000);
+    for ctx in 1..=3 {
+        kernel.open(ctx, codec::VP8);
+    }
+    for round in 0..15 {
+        for ctx in 1..=3 {
+            kernel.ask(ctx, &request(units[round % units.len()]));
+        }
+        if let Some(victim) = workers().get(round % 3) {
+            // It may have ended already.
+            let _ = kill_process(*victim, Signal::KILL);
+        }
+        // Once each, which the stand-in sees to.
+        for _ in 1..=3 {
+            kernel.answer();
+        }
+    }
+    for ctx in 1..=3 {
+        until_ok(&mut kernel, ctx, units[0]);
+    }
+    kernel.stop().unwrap();
+}
+
+#[test]
+fn no_worker_is_left_when_the_daemon_ends() {
+    let _alone = alone();
+    if library().is_none() {
+        return;
+    }
+    let mut kernel = Kernel::greeted(5000);
+    kernel.open(1, codec::VP8);
+    let mut seen = workers();
+    assert!(!seen.is_empty());
+    kernel.stop().unwrap();
+    let patience = Instant::now() + Duration::from_secs(30);
+    while !seen.is_empty() {
+        assert!(Instant::now() < patience, "{seen:?}");
+        std::thread::yield_now();
+        seen = workers();
+    }
+}
