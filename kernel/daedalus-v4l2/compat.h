@@ -36,13 +36,15 @@ static inline void daedalus_fh_del(struct v4l2_fh *fh, struct file *file)
 #define daedalus_copy_metadata(src, dst)	v4l2_m2m_buf_copy_metadata(src, dst)
 #endif
 
+static inline int daedalus_expbuf(struct vb2_queue *q, int *fd,
+				  struct vb2_buffer *vb, unsigned int flags)
+{
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
-#define daedalus_expbuf(q, fd, vb, flags) \
-	vb2_core_expbuf(q, fd, (q)->type, (vb)->index, 0, flags)
+	return vb2_core_expbuf(q, fd, q->type, vb->index, 0, flags);
 #else
-#define daedalus_expbuf(q, fd, vb, flags) \
-	vb2_core_expbuf(q, fd, (q)->type, vb, 0, flags)
+	return vb2_core_expbuf(q, fd, q->type, vb, 0, flags);
 #endif
+}
 
 static inline struct vb2_buffer *daedalus_get_buffer(struct vb2_queue *q, u32 index)
 {

@@ -64,11 +64,12 @@ struct daedalus_msg {
 };
 
 /*
- * One end of the character device. @lock guards everything in it; @wait is woken
- * when a message comes or the device goes.
+ * One end of the character device. @wait is woken when a message comes or the
+ * device goes.
  */
 struct daedalus_bridge {
 	struct miscdevice misc;
+	/* Guards all that follows. */
 	spinlock_t lock;
 	wait_queue_head_t wait;
 	struct list_head queue;

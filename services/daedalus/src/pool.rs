@@ -53,7 +53,6 @@ impl Worker {
         let (socket, theirs) = UnixStream::pair()?;
         let child = Command::new(&program.program)
             .args(&program.arguments)
-            .env_clear()
             .current_dir("/")
             .stdin(OwnedFd::from(theirs))
             .stdout(Stdio::null())

@@ -95,6 +95,14 @@ def _aiortc(files: Path, _architecture: str) -> None:
         _install(ROOT / "tests/aiortc" / script, files / "usr/local/lib/aiortc" / script)
 
 
+def _daedalus(files: Path, architecture: str) -> None:
+    """The decoder's daemon. DAEDALUS_AMD64 or DAEDALUS_ARM64 names a binary to take."""
+    given = os.environ.get(f"DAEDALUS_{architecture.upper()}")
+    built = given or _cargo(["--package", "daedalus"], Path("daedalus_v4l2_daemon"), architecture)
+    _install(Path(built), files / "usr/bin/daedalus_v4l2_daemon")
+    _install(ROOT / "conf/daedalus.toml", files / "etc/livehal/daedalus.toml")
+
+
 def _cargo(what: list[str], made: Path, architecture: str,
            settings: Mapping[str, str] | None = None) -> Path:
     """What cargo builds: `made` below the target directory of its profile."""
@@ -122,4 +130,5 @@ def _install(source: Path, target: Path) -> None:
 
 
 PAYLOADS: dict[str, Callable[[Path, str], None]] = {
-    "aiortc": _aiortc, "live777": _live777, "live777-rpi": _live777_rpi, "peer": _peer}
+    "aiortc": _aiortc, "daedalus": _daedalus, "live777": _live777, "live777-rpi": _live777_rpi,
+    "peer": _peer}
