@@ -4,8 +4,8 @@
  *
  * v4l2-mem2mem runs one job at a time for a struct v4l2_m2m_dev. A client that
  * waits for a slow decoder must stall nobody else, so every context has one of
- * its own. They are made with the device and lent: v4l2-mem2mem may have work
- * queued on one when its last user goes, so they cannot be freed then.
+ * its own. v4l2-mem2mem may have work queued on one when its user goes, so it is
+ * not freed then but lent to the next.
  */
 #include <linux/cred.h>
 #include <linux/moduleparam.h>
@@ -19,45 +19,51 @@ static unsigned int max_contexts = 16;
 module_param(max_contexts, uint, 0644);
 MODULE_PARM_DESC(max_contexts, "Contexts that may decode at a time (default 16)");
 
-int daedalus_slots_init(struct daedalus_dev *dev)
-{
-	unsigned int i;
-
-	for (i = 0; i < DAEDALUS_SLOTS; i++) {
-		struct v4l2_m2m_dev *m2m_dev = v4l2_m2m_init(&daedalus_m2m_ops);
-
-		if (IS_ERR(m2m_dev)) {
-			daedalus_slots_exit(dev);
-			return PTR_ERR(m2m_dev);
-		}
-		dev->slots[i].m2m_dev = m2m_dev;
-	}
-	return 0;
-}
-
 void daedalus_slots_exit(struct daedalus_dev *dev)
 {
-	unsigned int i;
+	struct daedalus_slot *slot, *next;
 
-	for (i = 0; i < DAEDALUS_SLOTS; i++) {
-		if (dev->slots[i].m2m_dev)
-			v4l2_m2m_release(dev->slots[i].m2m_dev);
-		dev->slots[i].m2m_dev = NULL;
+	list_for_each_entry_safe(slot, next, &dev->slots, node) {
+		v4l2_m2m_release(slot->m2m_dev);
+		kfree(slot);
 	}
+	INIT_LIST_HEAD(&dev->slots);
 }
 
+static struct daedalus_slot *daedalus_slot_new(void)
+{
+	struct daedalus_slot *slot = kzalloc(sizeof(*slot), GFP_KERNEL);
+	struct v4l2_m2m_dev *m2m_dev;
+
+	if (!slot)
+		return ERR_PTR(-ENOMEM);
+	m2m_dev = v4l2_m2m_init(&daedalus_m2m_ops);
+	if (IS_ERR(m2m_dev)) {
+		kfree(slot);
+		return ERR_CAST(m2m_dev);
+	}
+	INIT_LIST_HEAD(&slot->node);
+	slot->m2m_dev = m2m_dev;
+	return slot;
+}
+
+/* One that a context gave back, or a new one. */
 static struct daedalus_slot *daedalus_slot_take(struct daedalus_dev *dev)
 {
-	unsigned int i;
+	struct daedalus_slot *slot;
 
 	lockdep_assert_held(&dev->lock);
-	for (i = 0; i < DAEDALUS_SLOTS; i++) {
-		if (!dev->slots[i].used) {
-			dev->slots[i].used = true;
-			return &dev->slots[i];
-		}
-	}
-	return NULL;
+	slot = list_first_entry_or_null(&dev->slots, struct daedalus_slot, node);
+	if (!slot)
+		return daedalus_slot_new();
+	list_del_init(&slot->node);
+	return slot;
+}
+
+static void daedalus_slot_give(struct daedalus_dev *dev, struct daedalus_slot *slot)
+{
+	lockdep_assert_held(&dev->lock);
+	list_add(&slot->node, &dev->slots);
 }
 
 /* Makes the context known, which takes a slot and a number. */
@@ -68,13 +74,13 @@ static int daedalus_ctx_enter(struct daedalus_ctx *ctx)
 
 	mutex_lock(&dev->lock);
 	ctx->slot = daedalus_slot_take(dev);
-	if (!ctx->slot) {
+	if (IS_ERR(ctx->slot)) {
 		mutex_unlock(&dev->lock);
-		return -EBUSY;
+		return PTR_ERR(ctx->slot);
 	}
 	id = idr_alloc_cyclic(&dev->contexts, ctx, 1, 0, GFP_KERNEL);
 	if (id < 0)
-		ctx->slot->used = false;
+		daedalus_slot_give(dev, ctx->slot);
 	else
 		ctx->id = id;
 	mutex_unlock(&dev->lock);
@@ -87,7 +93,7 @@ static void daedalus_ctx_leave(struct daedalus_ctx *ctx)
 
 	mutex_lock(&dev->lock);
 	idr_remove(&dev->contexts, ctx->id);
-	ctx->slot->used = false;
+	daedalus_slot_give(dev, ctx->slot);
 	mutex_unlock(&dev->lock);
 }
 

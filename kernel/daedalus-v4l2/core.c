@@ -97,6 +97,7 @@ static int daedalus_probe(struct platform_device *pdev)
 		return -ENOMEM;
 	mutex_init(&dev->lock);
 	idr_init(&dev->contexts);
+	INIT_LIST_HEAD(&dev->slots);
 	platform_set_drvdata(pdev, dev);
 
 	ret = dma_coerce_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
@@ -115,12 +116,9 @@ static int daedalus_probe(struct platform_device *pdev)
 	ret = daedalus_media_init(dev, &pdev->dev);
 	if (ret)
 		goto unregister_v4l2;
-	ret = daedalus_slots_init(dev);
-	if (ret)
-		goto exit_media;
 	ret = daedalus_bridge_register(dev);
 	if (ret)
-		goto exit_slots;
+		goto exit_media;
 	ret = daedalus_video_register(dev);
 	if (ret)
 		goto unregister_bridge;
@@ -131,7 +129,6 @@ static int daedalus_probe(struct platform_device *pdev)
 
 unregister_bridge:
 	daedalus_bridge_unregister(dev);
-exit_slots:
 	daedalus_slots_exit(dev);
 exit_media:
 	daedalus_media_exit(dev);

@@ -28,9 +28,6 @@
 /* A client such as GStreamer gives up on a request after a second. */
 #define DAEDALUS_JOB_TIMEOUT_MS	800
 
-/* Contexts that can be open; how many may decode is a parameter. */
-#define DAEDALUS_SLOTS		64
-
 #define DAEDALUS_MIN_SIZE	16u
 #define DAEDALUS_MAX_SIZE	8192u
 /* Of a bitstream buffer. An access unit is smaller than its picture. */
@@ -87,9 +84,10 @@ struct daedalus_bridge {
 /* A decode that debugfs asked for; ctx is 0 in its messages. */
 #define DAEDALUS_TESTS	16
 
+/* What runs the jobs of one context at a time. */
 struct daedalus_slot {
+	struct list_head node;
 	struct v4l2_m2m_dev *m2m_dev;
-	bool used;
 };
 
 struct daedalus_dev {
@@ -102,7 +100,8 @@ struct daedalus_dev {
 	/* Guards @contexts, @slots and @decoding. */
 	struct mutex lock;
 	struct idr contexts;
-	struct daedalus_slot slots[DAEDALUS_SLOTS];
+	/* Those that no context has. */
+	struct list_head slots;
 	unsigned int decoding;
 	atomic64_t cookie;
 	atomic_t serial;
@@ -176,7 +175,6 @@ extern const struct v4l2_file_operations daedalus_fops;
 struct daedalus_ctx *daedalus_ctx_get(struct daedalus_dev *dev, u32 id);
 void daedalus_ctx_put(struct daedalus_ctx *ctx);
 struct daedalus_ctx *daedalus_file_to_ctx(struct file *file);
-int daedalus_slots_init(struct daedalus_dev *dev);
 void daedalus_slots_exit(struct daedalus_dev *dev);
 unsigned int daedalus_max_contexts(void);
 int daedalus_ctx_begin_decoding(struct daedalus_ctx *ctx);

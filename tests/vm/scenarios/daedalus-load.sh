@@ -1,7 +1,7 @@
 #!/bin/bash
 # The decoder's module without its daemon: it loads, is compliant, fails every job at once, unloads.
 #: modules kernel/daedalus-v4l2
-#: limit 240
+#: limit 300
 # shellcheck source=tests/vm/guest/lib.sh
 source ./lib.sh
 
