@@ -257,6 +257,10 @@ fn slices_with_rebuilt_sets_decode_as_the_whole_stream_does() {
 #[test]
 fn parameter_sets_are_only_told_when_they_are_new() {
     let mut sps = Sps::new_zeroed();
+    // No zeros in a row, which would be kept apart by another byte.
+    sps.profile_idc = 66;
+    sps.constraint_set_flags = 2;
+    sps.level_idc = 30;
     sps.chroma_format_idc = 1;
     let pps = Pps::new_zeroed();
     let slice = [0, 0, 1, 0x65, 0b1_0001000, 0b1_0000000, 0x80];

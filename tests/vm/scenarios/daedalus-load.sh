@@ -19,6 +19,11 @@ grep -q 'Failed: 0, Warnings: 0' "$out/compliance.log" || fail "not compliant"
 v4l2-compliance -d "$video" -s | tee "$out/compliance-streaming.log"
 grep -q 'Failed: 0, Warnings: 0' "$out/compliance-streaming.log" || fail "not compliant while streaming"
 
+media=$(echo /sys/class/video4linux/"${video##*/}"/device/media*)
+v4l2-compliance -m "/dev/${media##*/}" | tee "$out/compliance-media.log"
+grep -q 'Failed: 0, Warnings: 0' "$out/compliance-media.log" || fail "the media node is not compliant"
+if grep -q 'Failed: [^0]\|Warnings: [^0]' "$out/compliance-media.log"; then fail "not compliant by the media node"; fi
+
 step "a decode that nobody takes"
 if printf x >/sys/kernel/debug/daedalus_v4l2/test_decode 2>"$out/nobody.log"; then
     fail "test_decode without a daemon"

@@ -57,7 +57,7 @@ impl Clip {
     pub fn make(&self, dir: &Path) -> Option<PathBuf> {
         let path = dir.join(self.name);
         let source = format!(
-            "testsrc2=size={}:rate=30,noise=alls=8:all_seed=5",
+            "testsrc2=size={}:rate=30,format=rgb24,noise=alls=8:all_seed=5",
             self.size
         );
         let frames = self.frames.to_string();
