@@ -98,17 +98,16 @@ static const struct daedalus_ctrl daedalus_vp8_ctrls[] = {
 	},
 };
 
+/* Parameter sets hold until others come: clients send them when they change. */
 static const struct daedalus_ctrl daedalus_h264_ctrls[] = {
 	{
 		.cfg = {
 			.ops = &daedalus_ctrl_ops,
 			.id = V4L2_CID_STATELESS_H264_SPS,
 		},
-		.mandatory = true,
 		.sent = true,
 	}, {
 		.cfg.id = V4L2_CID_STATELESS_H264_PPS,
-		.mandatory = true,
 		.sent = true,
 	}, {
 		.cfg.id = V4L2_CID_STATELESS_H264_SCALING_MATRIX,
