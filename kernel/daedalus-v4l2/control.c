@@ -150,17 +150,23 @@ static const struct daedalus_ctrl daedalus_h264_ctrls[] = {
 	},
 };
 
-#define CODEC(_fourcc, _codec, _ctrls) {		\
-	.fourcc = V4L2_PIX_FMT_##_fourcc,		\
-	.codec = DAEDALUS_CODEC_##_codec,		\
-	.ctrls = _ctrls,				\
-	.num_ctrls = ARRAY_SIZE(_ctrls),		\
-}
-
 const struct daedalus_codec daedalus_codecs[] = {
-	CODEC(VP9_FRAME, VP9, daedalus_vp9_ctrls),
-	CODEC(H264_SLICE, H264, daedalus_h264_ctrls),
-	CODEC(VP8_FRAME, VP8, daedalus_vp8_ctrls),
+	{
+		.fourcc = V4L2_PIX_FMT_VP9_FRAME,
+		.codec = DAEDALUS_CODEC_VP9,
+		.ctrls = daedalus_vp9_ctrls,
+		.num_ctrls = ARRAY_SIZE(daedalus_vp9_ctrls),
+	}, {
+		.fourcc = V4L2_PIX_FMT_H264_SLICE,
+		.codec = DAEDALUS_CODEC_H264,
+		.ctrls = daedalus_h264_ctrls,
+		.num_ctrls = ARRAY_SIZE(daedalus_h264_ctrls),
+	}, {
+		.fourcc = V4L2_PIX_FMT_VP8_FRAME,
+		.codec = DAEDALUS_CODEC_VP8,
+		.ctrls = daedalus_vp8_ctrls,
+		.num_ctrls = ARRAY_SIZE(daedalus_vp8_ctrls),
+	},
 };
 
 const unsigned int daedalus_num_codecs = ARRAY_SIZE(daedalus_codecs);
