@@ -100,9 +100,9 @@ static void daedalus_job_timeout(struct work_struct *work)
 	spin_unlock(&ctx->job_lock);
 	if (daedalus_job_end(ctx, cookie, DAEDALUS_DECODE_ERR_RECV, 0)) {
 		daedalus_bridge_cancel(ctx, cookie);
-		v4l2_warn(&ctx->dev->v4l2_dev,
-			  "context %u: no answer within %u ms\n", ctx->id,
-			  DAEDALUS_JOB_TIMEOUT_MS);
+		dev_warn_ratelimited(ctx->dev->v4l2_dev.dev,
+				     "context %u: no answer within %u ms\n",
+				     ctx->id, DAEDALUS_JOB_TIMEOUT_MS);
 	}
 }
 

@@ -12,7 +12,7 @@ LIVEHAL_REVISION ?= ""
 LIVEHAL_GIT ?= "git://${LIVEHAL_TREE};protocol=file"
 
 # Cargo reads the manifest of every member of the workspace, the tests' too.
-LIVEHAL_SOURCES ?= "Cargo.toml Cargo.lock LICENSES bench conf dbus services systemd tests/e2e tests/peer tests/rdk-standin"
+LIVEHAL_SOURCES ?= "Cargo.toml Cargo.lock LICENSES bench conf dbus services systemd tests/decoder tests/e2e tests/peer tests/rdk-standin"
 
 def livehal_src_uri(d):
     revision = d.getVar('LIVEHAL_REVISION')

@@ -62,8 +62,6 @@ pub enum Codec {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WorkerConfig {
-    /// Processes kept ready for clients to come.
-    pub spare: u8,
     /// Address space of each, in MiB.
     pub memory_mb: u32,
 }
@@ -108,10 +106,7 @@ impl Default for DecoderConfig {
 
 impl Default for WorkerConfig {
     fn default() -> Self {
-        Self {
-            spare: 1,
-            memory_mb: 1024,
-        }
+        Self { memory_mb: 1024 }
     }
 }
 
@@ -175,7 +170,6 @@ impl Config {
     fn check(&self) -> Result<(), Problem> {
         for (path, value, least, most) in [
             ("decoder.threads", u32::from(self.decoder.threads), 0, 64),
-            ("worker.spare", u32::from(self.worker.spare), 1, 64),
             ("worker.memory_mb", self.worker.memory_mb, 128, 65_536),
         ] {
             if !(least..=most).contains(&value) {
@@ -248,7 +242,6 @@ mod tests {
             "codecs",
             "threads",
             "ffmpeg_dir",
-            "spare",
             "memory_mb",
             "level",
         ] {
@@ -266,9 +259,8 @@ mod tests {
             ),
             ("[decoder]\ncodecs = []", ["decoder.codecs", "vp9"]),
             ("[decoder]\nthreads = 65", ["decoder.threads", "0 to 64"]),
-            ("[worker]\nspare = 0", ["worker.spare", "1 to 64"]),
             ("[worker]\nmemory_mb = 64", ["worker.memory_mb", "65536"]),
-            ("[worker]\nspare = \"x\"", ["worker.spare", "u8"]),
+            ("[worker]\nmemory_mb = \"x\"", ["worker.memory_mb", "u32"]),
             ("[log]\nlevel = \"loud\"", ["log.level", "debug"]),
             ("[brigde]\n", ["brigde", "bridge"]),
             ("device", ["not TOML", "1"]),

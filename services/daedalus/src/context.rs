@@ -167,9 +167,12 @@ impl<B: Bridge> Context<B> {
             return false;
         }
         // A worker lost is told of its successor's job in time.
-        let Some(worker) = self.shared.pool.take(self.shared.job_timeout / 2) else {
-            warn!("context {}: no worker is ready", self.id);
-            return false;
+        let worker = match self.shared.pool.take(self.shared.job_timeout / 2) {
+            Ok(worker) => worker,
+            Err(e) => {
+                warn!("context {}: no worker: {e}", self.id);
+                return false;
+            }
         };
         let resumed = self.losses > 0;
         let told = deliver(&worker.socket, open, None, resumed).and_then(|()| match &self.format {

@@ -26,8 +26,6 @@ const WAITING_MAX: usize = 64;
 pub struct DaemonOptions {
     /// What a worker is.
     pub program: WorkerProgram,
-    /// Workers kept ready.
-    pub spare: u8,
     /// What may be decoded, bit by bit as the bridge numbers codecs.
     pub codecs: u32,
 }
@@ -72,7 +70,7 @@ pub fn run(
     stop: BorrowedFd,
     options: &DaemonOptions,
 ) -> Result<(), DaemonError> {
-    let pool = Pool::start(options.program.clone(), options.spare).map_err(DaemonError::Worker)?;
+    let pool = Pool::start(options.program.clone()).map_err(DaemonError::Worker)?;
     let codecs = pool.codecs & options.codecs;
     if codecs == 0 {
         return Err(DaemonError::NoCodec);

@@ -27,4 +27,5 @@ pub mod picture;
 pub mod pool;
 pub mod sandbox;
 pub mod stream;
+pub mod template;
 pub mod worker;

@@ -14,7 +14,7 @@ use daedalus::config::{Config, Level};
 use daedalus::daemon::{self, DaemonOptions};
 use daedalus::pool::WorkerProgram;
 use daedalus::worker::WorkerOptions;
-use daedalus::{offline, sandbox, worker};
+use daedalus::{offline, sandbox, template, worker};
 use livehal_ffmpeg::{Library, UnitCodec};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use tracing::info;
@@ -96,7 +96,6 @@ fn serve(cli: &Cli, config: &Config) -> Done {
         Device::open(device).map_err(|e| format!("bridge.device = {}: {e}", device.display()))?;
     let options = DaemonOptions {
         program: worker_program(cli, config)?,
-        spare: config.worker.spare,
         codecs: config.codecs(),
     };
     info!("version {}", env!("CARGO_PKG_VERSION"));
@@ -127,10 +126,17 @@ fn worker_program(cli: &Cli, config: &Config) -> io::Result<WorkerProgram> {
 }
 
 fn decode_for_daemon(options: WorkerOptions, memory_mb: u32, ffmpeg_dir: Option<&Path>) -> Done {
-    sandbox::follow_parent()?;
     let library = load(ffmpeg_dir)?;
-    let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let control = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    worker::greet(&library, &control)?;
+    let template = rustix::process::getpid();
+    let Some(socket) = template::serve(control)? else {
+        return Ok(());
+    };
+    // From here on this is a copy: a worker.
+    sandbox::follow_parent(template)?;
     sandbox::enter(u64::from(memory_mb) << 20)?;
+    worker::greet(&library, &socket)?;
     worker::run(library, socket, options)?;
     Ok(())
 }

@@ -1,31 +1,30 @@
-//! Workers, started ahead of time: to load a codec library takes longer than a client may wait.
+//! Workers: copies of a process that has loaded the codec libraries.
 
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use daedalus_proto::wire::{Header, HelloReply, PROTO_VERSION, msg};
-use tracing::warn;
+use tracing::{debug, warn};
 use zerocopy::FromBytes;
 
 use crate::channel::answer;
+use crate::template;
 
-/// How long a worker may take to load its libraries.
+/// How long a template may take to load its libraries.
 const START_MAX: Duration = Duration::from_secs(20);
-/// How long a message may take to be taken by a worker that has nothing else to do.
+/// How long a template may take to answer, and a message to be taken by a worker that has nothing else to
+/// do.
 const SEND_MAX: Duration = Duration::from_secs(2);
-/// Wait before another worker is started after one could not be; doubled each time.
-const BACK_OFF: Duration = Duration::from_millis(100);
-const BACK_OFF_MAX: Duration = Duration::from_secs(5);
 
-/// The program that a worker is.
+/// The program that workers are.
 #[derive(Debug, Clone)]
 pub struct WorkerProgram {
     /// The file.
@@ -34,83 +33,106 @@ pub struct WorkerProgram {
     pub arguments: Vec<OsString>,
 }
 
-/// A worker process. It ends with this.
+/// The process that workers are copies of. It ends with this, and its copies with it.
 #[derive(Debug)]
-pub struct Worker {
+struct Template {
     child: Child,
-    /// What carries messages.
-    pub socket: UnixStream,
-    /// What it decodes, bit by bit as the bridge numbers codecs.
-    pub codecs: u32,
+    control: Mutex<UnixStream>,
+    codecs: u32,
 }
 
-impl Worker {
+impl Template {
     /// Starts one and waits for its word that it can decode.
-    ///
-    /// # Errors
-    /// The system's, or that it ended; why it did is on standard error.
-    pub fn start(program: &WorkerProgram) -> io::Result<Self> {
-        let (socket, theirs) = UnixStream::pair()?;
+    fn start(program: &WorkerProgram) -> io::Result<Self> {
+        let (control, theirs) = UnixStream::pair()?;
         let child = Command::new(&program.program)
             .args(&program.arguments)
-            // A backtrace reads files, which its sandbox does not allow: the reason would be lost.
+            // A backtrace reads files, which the sandbox does not allow: the reason would be lost.
             .env_remove("RUST_BACKTRACE")
             .current_dir("/")
             .stdin(OwnedFd::from(theirs))
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
             .spawn()?;
-        socket.set_write_timeout(Some(SEND_MAX))?;
-        let mut worker = Self {
+        control.set_write_timeout(Some(SEND_MAX))?;
+        control.set_read_timeout(Some(SEND_MAX))?;
+        let mut template = Self {
             child,
-            socket,
+            control: Mutex::new(control),
             codecs: 0,
         };
-        match worker.hello() {
-            Ok(codecs) => worker.codecs = codecs,
-            Err(e) => {
-                let end = worker.end();
-                return Err(io::Error::new(e.kind(), format!("it {end} ({e})")));
-            }
-        }
-        Ok(worker)
+        let said = hello(&template.control(), Instant::now() + START_MAX);
+        template.codecs = said.map_err(|e| {
+            // What is ending on its own shall have the time to.
+            let _ = template.child.kill();
+            let ended = template.child.wait();
+            let how = ended.map_or_else(|e| e.to_string(), |status| in_words(status, false));
+            io::Error::new(e.kind(), format!("it {how} ({e})"))
+        })?;
+        Ok(template)
     }
 
-    fn hello(&self) -> io::Result<u32> {
-        const LEN: usize = size_of::<Header>() + size_of::<HelloReply>();
-        let bytes = answer::<LEN>(&self.socket, Instant::now() + START_MAX)?;
-        let hello = Header::read_from_prefix(&bytes)
-            .ok()
-            .and_then(|(header, rest)| {
-                let hello = HelloReply::read_from_bytes(rest).ok()?;
-                let known =
-                    header.kind == msg::HELLO_REPLY && hello.version == u32::from(PROTO_VERSION);
-                known.then_some(hello)
-            })
-            .ok_or(io::ErrorKind::InvalidData)?;
-        Ok(hello.codecs)
+    fn control(&self) -> MutexGuard<'_, UnixStream> {
+        self.control.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
+impl Drop for Template {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The first word of a process: which codecs it has.
+fn hello(socket: &UnixStream, deadline: Instant) -> io::Result<u32> {
+    const LEN: usize = size_of::<Header>() + size_of::<HelloReply>();
+    let bytes = answer::<LEN>(socket, deadline)?;
+    let hello = Header::read_from_prefix(&bytes)
+        .ok()
+        .and_then(|(header, rest)| {
+            let hello = HelloReply::read_from_bytes(rest).ok()?;
+            let known =
+                header.kind == msg::HELLO_REPLY && hello.version == u32::from(PROTO_VERSION);
+            known.then_some(hello)
+        })
+        .ok_or(io::ErrorKind::InvalidData)?;
+    Ok(hello.codecs)
+}
+
+/// A worker process. It ends with this.
+#[derive(Debug)]
+pub struct Worker {
+    template: Arc<Template>,
+    source: Arc<Source>,
+    /// None when it has been ended.
+    pid: Option<i32>,
+    /// What carries messages.
+    pub socket: UnixStream,
+}
+
+impl Worker {
     /// Ends it and says in words how it ended, which may have been earlier.
     pub fn end(&mut self) -> String {
-        // What is ending on its own shall have the time to.
-        let ended = match self.child.try_wait() {
-            Ok(None) => {
-                let killed = self.child.kill();
-                killed.and_then(|()| self.child.wait()).map(Some)
-            }
-            other => other,
+        let Some(pid) = self.pid.take() else {
+            return "has ended".into();
         };
+        let ended = template::end(&self.template.control(), pid);
         match ended {
-            Ok(Some(status)) => in_words(status),
-            Ok(None) => "did not end".into(),
-            Err(e) => format!("ended in a way not known: {e}"),
+            Ok(status) => {
+                // SIGKILL is ours, or that of a machine without memory.
+                let crashed = status.signal().is_some_and(|s| s != libc::SIGKILL);
+                if crashed {
+                    Source::renew(&self.source);
+                }
+                in_words(status, true)
+            }
+            Err(e) => {
+                Source::renew(&self.source);
+                format!("ended in a way not known: {e}")
+            }
         }
-    }
-
-    /// The process.
-    pub fn id(&self) -> u32 {
-        self.child.id()
     }
 }
 
@@ -120,79 +142,98 @@ impl Drop for Worker {
     }
 }
 
-fn in_words(status: ExitStatus) -> String {
+fn in_words(status: ExitStatus, sandboxed: bool) -> String {
     match status.signal() {
-        Some(libc::SIGSYS) => "made a system call that its sandbox does not allow".into(),
+        Some(libc::SIGSYS) if sandboxed => {
+            "made a system call that its sandbox does not allow".into()
+        }
         Some(signal) => format!("was ended by signal {signal}"),
         None => format!("ended with status {}", status.code().unwrap_or(-1)),
     }
 }
 
-/// Workers that wait for a context.
+/// Where workers come from.
+#[derive(Debug)]
+struct Source {
+    program: WorkerProgram,
+    current: Mutex<Arc<Template>>,
+    /// Another template is being started.
+    renewing: AtomicBool,
+}
+
+impl Source {
+    fn current(&self) -> MutexGuard<'_, Arc<Template>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts another template in place of this one, which stays until its last worker ends. Who crashed a
+    /// worker has learned something of the addresses that all copies of its template share.
+    fn renew(this: &Arc<Self>) {
+        if this.renewing.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let source = Arc::clone(this);
+        let begun = std::thread::Builder::new()
+            .name("template".into())
+            .spawn(move || {
+                match Template::start(&source.program) {
+                    Ok(template) => *source.current() = Arc::new(template),
+                    Err(e) => warn!("no other template for workers: {e}"),
+                }
+                source.renewing.store(false, Ordering::Release);
+            });
+        if let Err(e) = begun {
+            warn!("no other template for workers: {e}");
+            this.renewing.store(false, Ordering::Release);
+        }
+    }
+}
+
+/// Gives workers to contexts.
 #[derive(Debug)]
 pub struct Pool {
-    ready: Mutex<Receiver<Worker>>,
-    /// What workers decode.
+    source: Arc<Source>,
+    /// What workers decode, bit by bit as the bridge numbers codecs.
     pub codecs: u32,
 }
 
 impl Pool {
-    /// Starts the first worker, then a thread that keeps `spare` of them ready, at least one.
+    /// Starts the process that workers will be copies of.
     ///
     /// # Errors
-    /// Why the first could not be started: no other could.
-    pub fn start(program: WorkerProgram, spare: u8) -> io::Result<Self> {
-        // One more waits to be put in.
-        let (sender, receiver) = sync_channel(usize::from(spare.max(1)) - 1);
-        let (first, started) = sync_channel(1);
-        // The system ends a worker with the thread that started it: this one lives longest.
-        std::thread::Builder::new()
-            .name("workers".into())
-            .spawn(move || {
-                let worker = Worker::start(&program);
-                let codecs = worker.as_ref().map_or(0, |w| w.codecs);
-                match worker {
-                    Ok(worker) => {
-                        if first.send(Ok(codecs)).is_ok() && sender.send(worker).is_ok() {
-                            keep(&program, &sender);
-                        }
-                    }
-                    // Nobody waits if the starter is gone.
-                    Err(e) => drop(first.send(Err(e))),
-                }
-            })?;
-        let codecs = started
-            .recv()
-            .unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()))?;
+    /// Why it could not be started, or has not loaded its libraries.
+    pub fn start(program: WorkerProgram) -> io::Result<Self> {
+        let template = Template::start(&program)?;
         Ok(Self {
-            ready: Mutex::new(receiver),
-            codecs,
+            codecs: template.codecs,
+            source: Arc::new(Source {
+                program,
+                current: Mutex::new(Arc::new(template)),
+                renewing: AtomicBool::new(false),
+            }),
         })
     }
 
-    /// A worker, if one is ready within this time.
-    pub fn take(&self, wait: Duration) -> Option<Worker> {
-        let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        ready.recv_timeout(wait).ok()
-    }
-}
-
-/// Starts workers until nobody takes them any more.
-fn keep(program: &WorkerProgram, sender: &SyncSender<Worker>) {
-    let mut back_off = BACK_OFF;
-    loop {
-        match Worker::start(program) {
-            Ok(worker) => {
-                back_off = BACK_OFF;
-                if sender.send(worker).is_err() {
-                    return;
-                }
-            }
-            Err(e) => {
-                warn!("a worker could not be started: {e}; again in {back_off:?}");
-                std::thread::sleep(back_off);
-                back_off = (2 * back_off).min(BACK_OFF_MAX);
-            }
-        }
+    /// A worker that is ready within this time.
+    ///
+    /// # Errors
+    /// The system's. If the template is gone another is being started.
+    pub fn take(&self, wait: Duration) -> io::Result<Worker> {
+        let deadline = Instant::now() + wait;
+        let template = Arc::clone(&self.source.current());
+        let (socket, theirs) = UnixStream::pair()?;
+        socket.set_write_timeout(Some(SEND_MAX))?;
+        let started = template::start(&template.control(), theirs.as_fd());
+        let pid = started.inspect_err(|_| Source::renew(&self.source))?;
+        drop(theirs);
+        let worker = Worker {
+            template,
+            source: Arc::clone(&self.source),
+            pid: Some(pid),
+            socket,
+        };
+        hello(&worker.socket, deadline)?;
+        debug!("worker {pid} is ready");
+        Ok(worker)
     }
 }

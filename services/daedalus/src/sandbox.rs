@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
+use rustix::process::{DumpableBehavior, Pid, Resource, Rlimit, Signal};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
     SeccompRule, TargetArch,
@@ -34,13 +34,16 @@ pub enum SandboxError {
     Filter(String),
 }
 
-/// Dies with the process that started this one, and leaves no core.
+/// Dies with `parent`, which this process is a copy of, and leaves no core.
 ///
 /// # Errors
-/// The system's.
-pub fn follow_parent() -> Result<(), SandboxError> {
+/// The system's; or that it has died.
+pub fn follow_parent(parent: Pid) -> Result<(), SandboxError> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(limit("PR_SET_PDEATHSIG"))?;
+    if rustix::process::getppid() != Some(parent) {
+        return Err(limit("getppid")(rustix::io::Errno::SRCH));
+    }
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .map_err(limit("PR_SET_DUMPABLE"))
 }

@@ -32,16 +32,23 @@ pub fn codecs(library: &Library) -> u32 {
         .fold(0, |bits, codec| bits | 1 << codec_number(codec))
 }
 
-/// Says what can be decoded, then decodes what comes by `socket` until that is closed.
+/// Says which codecs there are.
+///
+/// # Errors
+/// The socket's.
+pub fn greet(library: &Library, mut socket: &UnixStream) -> io::Result<()> {
+    let hello = HelloReply {
+        version: PROTO_VERSION.into(),
+        codecs: codecs(library),
+    };
+    socket.write_all(&message(msg::HELLO_REPLY, 0, (0, 0), &hello))
+}
+
+/// Decodes what comes by `socket` until that is closed.
 ///
 /// # Errors
 /// What ends it: the socket's errors, or messages that no daemon sends.
 pub fn run(library: Library, socket: UnixStream, options: WorkerOptions) -> io::Result<()> {
-    let hello = HelloReply {
-        version: PROTO_VERSION.into(),
-        codecs: codecs(&library),
-    };
-    (&socket).write_all(&message(msg::HELLO_REPLY, 0, (0, 0), &hello))?;
     let mut worker = Worker {
         library,
         options,

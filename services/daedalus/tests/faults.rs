@@ -7,10 +7,10 @@ mod common;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use common::kernel::{Kernel, Request, workers};
+use common::kernel::{Kernel, Request, templates, workers};
 use common::{VP8, library, read};
 use daedalus::stream::Stream;
-use daedalus_proto::wire::{REQ_DIGEST_ONLY, RespFrame, codec, decode};
+use daedalus_proto::wire::{REQ_DIGEST_ONLY, RespFrame, codec, decode, msg};
 use rustix::process::{Signal, kill_process};
 
 /// Processes are told apart by their age only: one test at a time.
@@ -25,6 +25,14 @@ fn request(bitstream: &[u8]) -> Request<'_> {
         flags: REQ_DIGEST_ONLY,
         bitstream,
         ..Request::default()
+    }
+}
+
+fn until(done: impl Fn() -> bool) {
+    let patience = Instant::now() + Duration::from_secs(30);
+    while !done() {
+        assert!(Instant::now() < patience);
+        std::thread::yield_now();
     }
 }
 
@@ -146,20 +154,58 @@ fn every_job_has_one_answer_while_workers_are_killed() {
 }
 
 #[test]
+fn a_crash_is_followed_by_workers_of_another_template() {
+    let _alone = alone();
+    let Some(bytes) = stream_bytes() else { return };
+    let units = Stream::read(&bytes).unwrap().units;
+    let mut kernel = Kernel::greeted(2000);
+    for ctx in [1, 2] {
+        kernel.open(ctx, codec::VP8);
+        until_ok(&mut kernel, ctx, units[0]);
+    }
+    let [first] = templates()[..] else {
+        panic!("{:?}", templates());
+    };
+    // SIGSEGV that no fault is behind, Rust takes for nothing.
+    kill_process(workers()[0], Signal::ILL).unwrap();
+    assert_eq!(
+        kernel.decode(1, &request(units[1])).status,
+        decode::ERR_RECV
+    );
+    until(|| templates().iter().any(|t| *t != first));
+    // The first one stays for as long as a worker of it does.
+    assert!(templates().contains(&first));
+    assert_eq!(kernel.decode(2, &request(units[1])).status, decode::OK);
+    kernel.send(msg::CTX_CLOSE, 2, &());
+    until(|| !templates().contains(&first));
+    until_ok(&mut kernel, 1, units[0]);
+    kernel.stop().unwrap();
+}
+
+#[test]
+fn the_end_of_the_template_is_survived() {
+    let _alone = alone();
+    let Some(bytes) = stream_bytes() else { return };
+    let units = Stream::read(&bytes).unwrap().units;
+    let mut kernel = Kernel::greeted(2000);
+    kernel.open(1, codec::VP8);
+    until_ok(&mut kernel, 1, units[0]);
+    kill_process(templates()[0], Signal::KILL).unwrap();
+    // Its workers go with it.
+    until(|| workers().is_empty());
+    until_ok(&mut kernel, 1, units[0]);
+    kernel.stop().unwrap();
+}
+
+#[test]
 fn no_worker_is_left_when_the_daemon_ends() {
     let _alone = alone();
-    if library().is_none() {
-        return;
-    }
+    let Some(bytes) = stream_bytes() else { return };
+    let units = Stream::read(&bytes).unwrap().units;
     let mut kernel = Kernel::greeted(5000);
     kernel.open(1, codec::VP8);
-    let mut seen = workers();
-    assert!(!seen.is_empty());
+    until_ok(&mut kernel, 1, units[0]);
+    assert!(!workers().is_empty());
     kernel.stop().unwrap();
-    let patience = Instant::now() + Duration::from_secs(30);
-    while !seen.is_empty() {
-        assert!(Instant::now() < patience, "{seen:?}");
-        std::thread::yield_now();
-        seen = workers();
-    }
+    until(|| workers().is_empty() && templates().is_empty());
 }

@@ -39,7 +39,7 @@ def stage(share: Path, scenario: Scenario, machine: Machine) -> None:
     inside = share / "in"
     for directory in (inside / "files", inside / "modules", share / "out"):
         directory.mkdir(parents=True)
-    for file in ("run.sh", "lib.sh", "camera.sh"):
+    for file in ("run.sh", "lib.sh", "camera.sh", "decoder.sh"):
         shutil.copy(GUEST / file, inside / file)
     shutil.copy(scenario.path, inside / "scenario.sh")
     (inside / "run.env").write_text(f"export LIMIT={scenario.seconds()} PATIENCE={patience()}\n")
@@ -103,6 +103,12 @@ def _daedalus(files: Path, architecture: str) -> None:
     _install(ROOT / "conf/daedalus.toml", files / "etc/livehal/daedalus.toml")
 
 
+def _decoder_peer(files: Path, architecture: str) -> None:
+    """Its client, and the daemon that is up to no good."""
+    built = _cargo(["--package", "decoder"], Path("decoder-peer"), architecture)
+    _install(built, files / "usr/local/bin/decoder-peer")
+
+
 def _cargo(what: list[str], made: Path, architecture: str,
            settings: Mapping[str, str] | None = None) -> Path:
     """What cargo builds: `made` below the target directory of its profile."""
@@ -130,5 +136,5 @@ def _install(source: Path, target: Path) -> None:
 
 
 PAYLOADS: dict[str, Callable[[Path, str], None]] = {
-    "aiortc": _aiortc, "daedalus": _daedalus, "live777": _live777, "live777-rpi": _live777_rpi,
-    "peer": _peer}
+    "aiortc": _aiortc, "daedalus": _daedalus, "decoder-peer": _decoder_peer, "live777": _live777,
+    "live777-rpi": _live777_rpi, "peer": _peer}

@@ -6,27 +6,10 @@
 #: limit 400
 # shellcheck source=tests/vm/guest/lib.sh
 source ./lib.sh
+# shellcheck source=tests/vm/guest/decoder.sh
+source ./decoder.sh
 
-work=/tmp/daedalus
-mkdir -p "$work"
 debugfs=/sys/kernel/debug/daedalus_v4l2/test_decode
-
-# lines TEXT: how often the daemons have said it.
-lines() { grep -c "$1" "$out/daemon.log" || true; }
-greeted() { (($(lines 'ms a job') == daemons)); }
-
-daemons=0
-start_daemon() {
-    daedalus_v4l2_daemon -v daemon 2>>"$out/daemon.log" &
-    daemon=$!
-    daemons=$((daemons + 1))
-    wait_for 30 greeted
-}
-
-# stream FILE CODEC ARGUMENTS...: a moving picture, coded.
-stream() {
-    ffmpeg -nostdin -v error -f lavfi -i testsrc2=size=320x240:rate=30 -frames:v 16 -pix_fmt yuv420p "${@:2}" "$work/$1"
-}
 
 # frame FILE N: one frame of an IVF file, from 0.
 frame() {
@@ -85,12 +68,10 @@ stream main.h264 -c:v libx264 -preset fast -x264-params bframes=3:keyint=8:cqm=j
 stream interlaced.h264 -c:v libx264 -preset fast -x264-params interlaced=1:tff=1:keyint=8
 
 step "module and daemon"
-modprobe -a videodev v4l2-mem2mem videobuf2-dma-sg
-insmod modules/daedalus_v4l2.ko
+decoder_module
 install_files
 daedalus_v4l2_daemon probe
 start_daemon
-wait_for 10 video_node daedalus_v4l2 >/dev/null
 
 step "single frames by debugfs"
 frame vp9.ivf 0 >"$work/unit"
@@ -126,7 +107,5 @@ start_daemon
 compare vp9.ivf "ivfparse ! vp9parse ! v4l2slvp9dec"
 
 step "the end"
-kill -TERM "$daemon"
-wait "$daemon" || fail "the daemon ended with status $?"
-[[ $(pgrep -c daedalus) == 0 ]] || fail "workers are left"
+end_daemon
 rmmod daedalus_v4l2

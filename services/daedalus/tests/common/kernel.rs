@@ -21,6 +21,7 @@ use daedalus_proto::wire::{
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::process::Pid;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::DAEMON;
@@ -118,7 +119,6 @@ impl Kernel {
         };
         let options = DaemonOptions {
             program: program(),
-            spare: 2,
             codecs: u32::MAX,
         };
         let daemon = std::thread::spawn(move || run(link, stopped.as_fd(), &options));
@@ -281,9 +281,26 @@ impl Kernel {
     }
 }
 
-/// Worker processes of this one, the oldest first.
-pub fn workers() -> Vec<rustix::process::Pid> {
-    let me = std::process::id().to_string();
+/// What workers are copies of: children of this process, the oldest first.
+pub fn templates() -> Vec<Pid> {
+    processes(&children_of(&[me()]))
+}
+
+/// Worker processes, the oldest first: children of templates.
+pub fn workers() -> Vec<Pid> {
+    processes(&children_of(&children_of(&[me()])))
+}
+
+fn me() -> i32 {
+    std::process::id().cast_signed()
+}
+
+fn processes(numbers: &[i32]) -> Vec<Pid> {
+    numbers.iter().filter_map(|n| Pid::from_raw(*n)).collect()
+}
+
+/// Of the daemon's program, the oldest first.
+fn children_of(parents: &[i32]) -> Vec<i32> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
         let Ok(pid) = entry.file_name().to_string_lossy().parse::<i32>() else {
@@ -295,12 +312,12 @@ pub fn workers() -> Vec<rustix::process::Pid> {
         // After the name: state, parent, and the 19th of these is the time of its start.
         let rest = stat.rsplit(')').next().unwrap();
         let fields: Vec<_> = rest.split_whitespace().collect();
-        if fields[1] == me && fields[0] != "Z" && stat.contains("daedalus_v4l2") {
+        let parent: i32 = fields[1].parse().unwrap();
+        if parents.contains(&parent) && fields[0] != "Z" && stat.contains("daedalus_v4l2") {
             let started: u64 = fields[19].parse().unwrap();
             found.push((started, pid));
         }
     }
     found.sort_unstable();
-    let pid = |(_, pid)| rustix::process::Pid::from_raw(pid).unwrap();
-    found.into_iter().map(pid).collect()
+    found.into_iter().map(|(_, pid)| pid).collect()
 }

@@ -1,0 +1,64 @@
+# Shared by the scenarios of the decoder; sourced after lib.sh: source ./decoder.sh
+# shellcheck shell=bash
+
+work=/tmp/daedalus
+mkdir -p "$work"
+
+# decoder_module: loads it, with what it needs.
+decoder_module() {
+    modprobe -a videodev v4l2-mem2mem videobuf2-dma-sg
+    insmod modules/daedalus_v4l2.ko
+    wait_for 10 video_node daedalus_v4l2 >/dev/null
+}
+
+# stream FILE CODEC ARGUMENTS...: a moving picture, coded. SIZE and FRAMES say how large and how long.
+stream() {
+    ffmpeg -nostdin -v error -f lavfi -i "testsrc2=size=${SIZE:-320x240}:rate=30" -frames:v "${FRAMES:-16}" \
+        -pix_fmt "${PIXELS:-yuv420p}" "${@:2}" "$work/$1"
+}
+
+# said TEXT: how often the daemons have said it.
+# shellcheck disable=SC2154 # of lib.sh
+said() { grep -c "$1" "$out/daemon.log" || true; }
+greeted() { (($(said 'ms a job') == daemons)); }
+
+daemons=0
+# start_daemon: $daemon is its number.
+start_daemon() {
+    daedalus_v4l2_daemon -v daemon 2>>"$out/daemon.log" &
+    daemon=$!
+    daemons=$((daemons + 1))
+    wait_for 30 greeted
+}
+
+no_daemons() { ! pgrep daedalus >/dev/null; }
+
+# end_daemon: it ends cleanly, and all that it had started with it.
+end_daemon() {
+    kill -TERM "$daemon"
+    wait "$daemon" || fail "the daemon ended with status $?"
+    wait_for 10 no_daemons
+}
+
+# What must not grow: uses of the module, DMA-BUFs, descriptors of the daemon, its processes.
+uses() { cat /sys/module/daedalus_v4l2/refcnt; }
+dma_bufs() { awk '/^Total [0-9]+ objects/ { print $2 }' /sys/kernel/debug/dma_buf/bufinfo; }
+counts() {
+    printf 'uses=%s dma_bufs=%s' "$(uses)" "$(dma_bufs)"
+    [[ -z ${daemon:-} || ! -d /proc/$daemon ]] ||
+        printf ' descriptors=%s processes=%s' "$(find "/proc/$daemon/fd" -mindepth 1 | wc -l)" "$(pgrep -c daedalus)"
+}
+counts_are() { [[ $(counts) == "$1" ]]; }
+
+# free_kib: memory that nobody uses, when caches are dropped.
+free_kib() {
+    sync
+    echo 3 >/proc/sys/vm/drop_caches
+    awk '/^MemFree:/ { print $2 }' /proc/meminfo
+}
+
+# nothing_is_stuck: no process sleeps so that no signal reaches it.
+nothing_is_stuck() { ! pgrep --list-name --runstates D; }
+
+# peer ARGUMENTS...: decoder-peer, with the time a client waits at most.
+peer() { decoder-peer --limit-ms "$((1000 * PATIENCE))" "$@"; }

@@ -1,0 +1,64 @@
+#!/bin/bash
+# What a client, a daemon, or both together may do to the decoder's module: nobody waits for more than a
+# second, everybody goes on, nothing is left. `daedalus-endurance` does more of the same.
+#: payloads daedalus decoder-peer
+#: modules kernel/daedalus-v4l2
+#: limit 600
+# shellcheck source=tests/vm/guest/lib.sh
+source ./lib.sh
+# shellcheck source=tests/vm/guest/decoder.sh
+source ./decoder.sh
+
+stream film.ivf -c:v libvpx-vp9 -b:v 400k -cpu-used 8 -g 8
+decoder_module
+install_files
+before=$(counts)
+free=$(free_kib)
+step "$before free_kib=$free"
+
+step "a hostile daemon"
+peer hostile 20000
+peer in-flight
+peer contexts
+wait_for 10 counts_are "$before"
+
+step "the daemon is killed"
+peer kills "$work/film.ivf" 20
+wait_for 10 no_daemons
+wait_for 10 counts_are "$before"
+
+step "the daemon is stopped"
+peer stops "$work/film.ivf" 5
+wait_for 10 no_daemons
+
+step "clients are killed"
+start_daemon
+served=$(counts)
+step "$served"
+# As many as may, and all begin at once.
+peer play "$work/film.ivf" --contexts 16
+wait_for 10 counts_are "$served"
+peer clients "$work/film.ivf" 20
+wait_for 10 counts_are "$served"
+
+step "it is not unloaded while it is used"
+peer play "$work/film.ivf" --loops 100000 >/dev/null &
+client=$!
+in_use() { (($(uses) > 1)); }
+wait_for 10 in_use
+if rmmod daedalus_v4l2 2>/dev/null; then fail "unloaded while in use"; fi
+kill -9 $client
+wait $client 2>/dev/null || true
+
+step "random ioctls"
+peer ioctls 20
+peer play "$work/film.ivf"
+
+step "the end"
+wait_for 10 nothing_is_stuck
+end_daemon
+wait_for 10 counts_are "$before"
+after=$(free_kib)
+step "$(counts) free_kib=$after"
+((after > free - 32768)) || fail "$((free - after)) KiB are gone"
+rmmod daedalus_v4l2
