@@ -166,8 +166,8 @@ impl<B: Bridge> Context<B> {
         if Instant::now() < self.not_before {
             return false;
         }
-        // A worker lost is told of its successor's job in time.
-        let worker = match self.shared.pool.take(self.shared.job_timeout / 2) {
+        // What is left of the kernel's time is for the picture.
+        let worker = match self.shared.pool.take(self.shared.job_timeout * 3 / 4) {
             Ok(worker) => worker,
             Err(e) => {
                 warn!("context {}: no worker: {e}", self.id);

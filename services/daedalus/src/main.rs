@@ -1,7 +1,10 @@
 //! The `daedalus_v4l2_daemon` binary.
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{
+    self,
+    ErrorKind::{BrokenPipe, ConnectionReset},
+};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -127,8 +130,17 @@ fn worker_program(cli: &Cli, config: &Config) -> io::Result<WorkerProgram> {
 
 fn decode_for_daemon(options: WorkerOptions, memory_mb: u32, ffmpeg_dir: Option<&Path>) -> Done {
     let library = load(ffmpeg_dir)?;
+    let ended = decode_in_copies(&library, options, memory_mb);
+    match ended.as_ref().map_err(|e| e.downcast_ref::<io::Error>()) {
+        // The daemon has ended, and needs to be told nothing.
+        Err(Some(e)) if matches!(e.kind(), BrokenPipe | ConnectionReset) => Ok(()),
+        _ => ended,
+    }
+}
+
+fn decode_in_copies(library: &Library, options: WorkerOptions, memory_mb: u32) -> Done {
     let control = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
-    worker::greet(&library, &control)?;
+    worker::greet(library, &control)?;
     let template = rustix::process::getpid();
     let Some(socket) = template::serve(control)? else {
         return Ok(());
@@ -136,7 +148,7 @@ fn decode_for_daemon(options: WorkerOptions, memory_mb: u32, ffmpeg_dir: Option<
     // From here on this is a copy: a worker.
     sandbox::follow_parent(template)?;
     sandbox::enter(u64::from(memory_mb) << 20)?;
-    worker::greet(&library, &socket)?;
+    worker::greet(library, &socket)?;
     worker::run(library, socket, options)?;
     Ok(())
 }

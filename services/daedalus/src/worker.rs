@@ -48,7 +48,7 @@ pub fn greet(library: &Library, mut socket: &UnixStream) -> io::Result<()> {
 ///
 /// # Errors
 /// What ends it: the socket's errors, or messages that no daemon sends.
-pub fn run(library: Library, socket: UnixStream, options: WorkerOptions) -> io::Result<()> {
+pub fn run(library: &Library, socket: UnixStream, options: WorkerOptions) -> io::Result<()> {
     let mut worker = Worker {
         library,
         options,
@@ -64,8 +64,8 @@ pub fn run(library: Library, socket: UnixStream, options: WorkerOptions) -> io::
     Ok(())
 }
 
-struct Worker {
-    library: Library,
+struct Worker<'a> {
+    library: &'a Library,
     options: WorkerOptions,
     /// None before the context is open; why not, where that failed.
     decoder: Option<Result<ContextDecoder, Failure>>,
@@ -73,14 +73,14 @@ struct Worker {
     buffers: Buffers,
 }
 
-impl Worker {
+impl Worker<'_> {
     fn take(&mut self, delivery: Delivery) -> io::Result<Option<Vec<u8>>> {
         let (header, message) = Message::parse(&delivery.message)
             .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
         match message {
             Message::Open(open) => {
                 self.decoder = Some(ContextDecoder::open(
-                    &self.library,
+                    self.library,
                     open.codec,
                     self.options.threads,
                     delivery.resumed,

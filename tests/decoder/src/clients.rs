@@ -98,6 +98,10 @@ impl Seen {
         self.errors.load(Ordering::Relaxed)
     }
 
+    fn all(&self) -> u64 {
+        self.pictures() + self.errors()
+    }
+
     fn say(&self, what: &str) {
         let slowest = self.slowest_ms.load(Ordering::Relaxed);
         println!(
@@ -164,9 +168,15 @@ pub fn play(path: &Path, loops: u64, contexts: usize, limit: Duration) -> Result
     let film = Film::read(path)?;
     let seen = Seen::default();
     std::thread::scope(|scope| {
-        let clients: Vec<_> = (0..contexts)
-            .map(|_| scope.spawn(|| client(&film, &seen, loops, limit)))
-            .collect();
+        let mut clients = Vec::new();
+        while clients.len() < contexts {
+            let before = seen.all();
+            clients.push(scope.spawn(|| client(&film, &seen, loops, limit)));
+            // Not all at the same moment: an emulated machine takes its time to start workers.
+            if clients.len() < contexts {
+                seen.more(Seen::all, before, "first unit")?;
+            }
+        }
         clients
             .into_iter()
             .try_for_each(|client| client.join().unwrap_or_else(|_| bail!("a client panicked")))

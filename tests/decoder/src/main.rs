@@ -2,6 +2,7 @@
 
 mod clients;
 mod fake;
+mod frames;
 mod hostile;
 mod ioctls;
 mod node;
@@ -48,6 +49,17 @@ enum Command {
     InFlight,
     /// Opens 64 contexts, and decodes in as many as may.
     Contexts,
+    /// Holds raw NV12 or P010 that GStreamer wrote against FFmpeg's pictures and published MD5s.
+    Frames {
+        /// GStreamer's file.
+        raw: PathBuf,
+        /// What `daedalus_v4l2_daemon decode` says of the stream.
+        decoded: PathBuf,
+        /// What `ffmpeg -f framemd5` says of it.
+        framemd5: PathBuf,
+        /// MD5s of the pictures as NV12, a line each.
+        published: Option<PathBuf>,
+    },
     /// Random ioctls on the node, by several processes, for so many seconds.
     Ioctls {
         seconds: u64,
@@ -72,6 +84,12 @@ fn main() -> ExitCode {
         Command::Hostile { messages } => hostile::messages(messages, limit, cli.seed),
         Command::InFlight => hostile::in_flight(limit),
         Command::Contexts => hostile::contexts(limit, cli.seed),
+        Command::Frames {
+            raw,
+            decoded,
+            framemd5,
+            published,
+        } => frames::compare(&raw, &decoded, &framemd5, published.as_deref()),
         Command::Ioctls { seconds, alone } => ioctls::run(seconds, cli.seed, alone),
     };
     match done {

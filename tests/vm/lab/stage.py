@@ -1,5 +1,6 @@
 """Lays out what a run brings into the VM."""
 
+import json
 import os
 import re
 import shlex
@@ -109,6 +110,22 @@ def _decoder_peer(files: Path, architecture: str) -> None:
     _install(built, files / "usr/local/bin/decoder-peer")
 
 
+def _vectors(files: Path, _architecture: str) -> None:
+    """Streams out of the packages that tests/vectors names, with their published MD5s."""
+    manifest = ROOT / "tests/vectors/Cargo.toml"
+    command = ["cargo", "metadata", "--locked", "--format-version=1", f"--manifest-path={manifest}"]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    if told.returncode:
+        raise LabError(f"{shlex.join(command)} failed: {told.stderr}")
+    for package in json.loads(told.stdout)["packages"]:
+        source = Path(package["manifest_path"]).parent
+        for kind in ("*.h264", "*.vp8", "*.vp9", "*.ivf"):
+            for stream in source.rglob(kind):
+                for file in (stream, Path(f"{stream}.md5")):
+                    if file.exists() and "av1" not in file.name:
+                        _install(file, files / "usr/local/share/vectors" / file.name)
+
+
 def _cargo(what: list[str], made: Path, architecture: str,
            settings: Mapping[str, str] | None = None) -> Path:
     """What cargo builds: `made` below the target directory of its profile."""
@@ -137,4 +154,4 @@ def _install(source: Path, target: Path) -> None:
 
 PAYLOADS: dict[str, Callable[[Path, str], None]] = {
     "aiortc": _aiortc, "daedalus": _daedalus, "decoder-peer": _decoder_peer, "live777": _live777,
-    "live777-rpi": _live777_rpi, "peer": _peer}
+    "live777-rpi": _live777_rpi, "peer": _peer, "vectors": _vectors}

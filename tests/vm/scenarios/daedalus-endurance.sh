@@ -10,7 +10,7 @@ source ./lib.sh
 # shellcheck source=tests/vm/guest/decoder.sh
 source ./decoder.sh
 
-stream film.ivf -c:v libvpx-vp9 -b:v 400k -cpu-used 8 -g 8
+SIZE=128x96 stream film.ivf -c:v libvpx-vp9 -b:v 400k -cpu-used 8 -g 8
 decoder_module
 install_files
 before=$(counts)
