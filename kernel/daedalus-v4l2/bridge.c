@@ -314,8 +314,9 @@ static bool daedalus_status_known(u32 status)
 static int daedalus_take_frame(struct daedalus_dev *dev,
 			       const struct daedalus_resp_frame *resp)
 {
+	bool picture = resp->status == DAEDALUS_DECODE_OK;
 	struct daedalus_ctx *ctx;
-	int ret = 0;
+	int ret;
 
 	if (!daedalus_status_known(resp->status))
 		return -EINVAL;
@@ -324,12 +325,8 @@ static int daedalus_take_frame(struct daedalus_dev *dev,
 	ctx = daedalus_ctx_get(dev, resp->header.ctx);
 	if (!ctx)
 		return -ESTALE;
-	if (resp->status == DAEDALUS_DECODE_OK &&
-	    resp->bytesused > READ_ONCE(ctx->dst_fmt.plane_fmt[0].sizeimage))
-		ret = -EINVAL;
-	else if (!daedalus_job_end(ctx, resp->header.cookie, resp->status,
-				   resp->bytesused))
-		ret = -ESTALE;
+	ret = daedalus_job_end(ctx, resp->header.cookie, resp->status,
+			       picture ? resp->bytesused : 0);
 	daedalus_ctx_put(ctx);
 	return ret;
 }

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What differs between the kernels that this module builds for: 6.1 to 7.2. */
+/*
+ * What differs between the kernels that this module builds for: 6.1 to 7.2.
+ * Kbuild says which of the releases named here it is at least.
+ */
 #ifndef DAEDALUS_COMPAT_H
 #define DAEDALUS_COMPAT_H
 
-#include <linux/version.h>
 #include <media/v4l2-fh.h>
 #include <media/v4l2-mem2mem.h>
 #include <media/videobuf2-v4l2.h>
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
+#ifndef DAEDALUS_SINCE_6_18
 static inline struct v4l2_fh *daedalus_fh(struct file *file)
 {
 	return file->private_data;
@@ -30,7 +32,7 @@ static inline void daedalus_fh_del(struct v4l2_fh *fh, struct file *file)
 #define daedalus_fh_del(fh, file)	v4l2_fh_del(fh, file)
 #endif
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 2, 0)
+#ifndef DAEDALUS_SINCE_7_2
 #define daedalus_copy_metadata(src, dst)	v4l2_m2m_buf_copy_metadata(src, dst, true)
 #else
 #define daedalus_copy_metadata(src, dst)	v4l2_m2m_buf_copy_metadata(src, dst)
@@ -39,7 +41,7 @@ static inline void daedalus_fh_del(struct v4l2_fh *fh, struct file *file)
 static inline int daedalus_expbuf(struct vb2_queue *q, int *fd,
 				  struct vb2_buffer *vb, unsigned int flags)
 {
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+#ifndef DAEDALUS_SINCE_6_8
 	return vb2_core_expbuf(q, fd, q->type, vb->index, 0, flags);
 #else
 	return vb2_core_expbuf(q, fd, q->type, vb, 0, flags);
@@ -48,7 +50,7 @@ static inline int daedalus_expbuf(struct vb2_queue *q, int *fd,
 
 static inline struct vb2_buffer *daedalus_get_buffer(struct vb2_queue *q, u32 index)
 {
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+#ifndef DAEDALUS_SINCE_6_8
 	return index < q->num_buffers ? q->bufs[index] : NULL;
 #else
 	return vb2_get_buffer(q, index);

@@ -7,7 +7,6 @@
  */
 #include <linux/dma-mapping.h>
 #include <linux/module.h>
-#include <linux/version.h>
 #include <media/v4l2-ioctl.h>
 
 #include "daedalus.h"
@@ -150,7 +149,7 @@ static void daedalus_remove(struct platform_device *pdev)
 	idr_destroy(&dev->contexts);
 }
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 11, 0)
+#ifndef DAEDALUS_SINCE_6_11
 static int daedalus_remove_int(struct platform_device *pdev)
 {
 	daedalus_remove(pdev);
@@ -160,7 +159,7 @@ static int daedalus_remove_int(struct platform_device *pdev)
 
 static struct platform_driver daedalus_driver = {
 	.probe = daedalus_probe,
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 11, 0)
+#ifndef DAEDALUS_SINCE_6_11
 	.remove = daedalus_remove_int,
 #else
 	.remove = daedalus_remove,
@@ -206,7 +205,7 @@ MODULE_DESCRIPTION("V4L2 stateless decoder backed by a daemon");
 MODULE_AUTHOR("The livehal authors");
 MODULE_LICENSE("GPL");
 MODULE_VERSION(DAEDALUS_RELEASE);
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+#ifndef DAEDALUS_SINCE_6_13
 MODULE_IMPORT_NS(DMA_BUF);
 #else
 MODULE_IMPORT_NS("DMA_BUF");

@@ -201,8 +201,8 @@ int daedalus_request_validate(struct media_request *req);
 /* job.c */
 extern const struct v4l2_m2m_ops daedalus_m2m_ops;
 void daedalus_job_init(struct daedalus_ctx *ctx);
-bool daedalus_job_end(struct daedalus_ctx *ctx, u64 cookie, u32 status,
-		      u32 bytesused);
+int daedalus_job_end(struct daedalus_ctx *ctx, u64 cookie, u32 status,
+		     u32 bytesused);
 void daedalus_jobs_fail(struct daedalus_dev *dev);
 
 /* message.c */

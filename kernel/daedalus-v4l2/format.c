@@ -109,7 +109,7 @@ int daedalus_format_stream(struct daedalus_ctx *ctx, unsigned int bit_depth)
 		return 0;
 	/* Controls are set up before there are queues. */
 	if (ctx->fh.m2m_ctx &&
-	    vb2_is_busy(daedalus_vq(ctx, V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE)))
+	    vb2_is_streaming(daedalus_vq(ctx, V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE)))
 		return -EBUSY;
 	ctx->bit_depth = bit_depth;
 	ctx->dst_fmt.pixelformat = fourcc;
@@ -213,6 +213,7 @@ static int daedalus_s_fmt_out(struct file *file, void *priv,
 	struct daedalus_ctx *ctx = daedalus_file_to_ctx(file);
 	const struct daedalus_codec *codec;
 	struct vb2_queue *capture;
+	bool resized;
 	int ret;
 
 	ret = daedalus_try_fmt_out(file, priv, f);
@@ -221,14 +222,17 @@ static int daedalus_s_fmt_out(struct file *file, void *priv,
 	if (vb2_is_busy(daedalus_vq(ctx, f->type)))
 		return -EBUSY;
 	/*
-	 * A client whose stream changes its size sets this while it keeps
-	 * CAPTURE buffers; another codec is another stream.
+	 * A stream may change its size between key frames. Then a client sets
+	 * this while it still holds CAPTURE buffers of the old size, as pictures
+	 * that others refer to; they are checked when they are queued. Another
+	 * codec is another stream.
 	 */
 	capture = daedalus_vq(ctx, V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE);
 	codec = daedalus_codec_find(f->fmt.pix_mp.pixelformat);
-	if (vb2_is_busy(capture) &&
-	    (codec != ctx->codec || f->fmt.pix_mp.width != ctx->src_fmt.width ||
-	     f->fmt.pix_mp.height != ctx->src_fmt.height))
+	resized = f->fmt.pix_mp.width != ctx->src_fmt.width ||
+		  f->fmt.pix_mp.height != ctx->src_fmt.height;
+	if ((codec != ctx->codec && vb2_is_busy(capture)) ||
+	    (resized && vb2_is_streaming(capture)))
 		return -EBUSY;
 	if (codec != ctx->codec) {
 		ctx->bit_depth = 8;
@@ -236,7 +240,7 @@ static int daedalus_s_fmt_out(struct file *file, void *priv,
 	}
 	ctx->codec = codec;
 	ctx->src_fmt = f->fmt.pix_mp;
-	if (!vb2_is_busy(capture))
+	if (resized || !vb2_is_busy(capture))
 		daedalus_derive_picture(ctx);
 	return 0;
 }
@@ -285,7 +289,7 @@ const struct v4l2_ioctl_ops daedalus_ioctl_ops = {
 	.vidioc_prepare_buf = v4l2_m2m_ioctl_prepare_buf,
 	.vidioc_create_bufs = v4l2_m2m_ioctl_create_bufs,
 	.vidioc_expbuf = v4l2_m2m_ioctl_expbuf,
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+#ifdef DAEDALUS_SINCE_6_10
 	.vidioc_remove_bufs = v4l2_m2m_ioctl_remove_bufs,
 #endif
 	.vidioc_streamon = v4l2_m2m_ioctl_streamon,

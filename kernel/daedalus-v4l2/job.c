@@ -23,19 +23,23 @@ static void daedalus_paint_failed(struct vb2_v4l2_buffer *dst)
 		       vb2_plane_size(&dst->vb2_buf, 0));
 }
 
-static bool daedalus_job_take(struct daedalus_ctx *ctx, u64 cookie,
-			      struct daedalus_job *job)
+/* Takes the job with this cookie, if @bytesused fits its CAPTURE buffer. */
+static int daedalus_job_take(struct daedalus_ctx *ctx, u64 cookie, u32 bytesused,
+			     struct daedalus_job *job)
 {
-	bool mine;
+	int ret = 0;
 
 	spin_lock(&ctx->job_lock);
-	mine = cookie && ctx->job.cookie == cookie;
-	if (mine) {
+	if (!cookie || ctx->job.cookie != cookie) {
+		ret = -ESTALE;
+	} else if (bytesused > vb2_plane_size(&ctx->job.dst->vb2_buf, 0)) {
+		ret = -EINVAL;
+	} else {
 		*job = ctx->job;
 		memset(&ctx->job, 0, sizeof(ctx->job));
 	}
 	spin_unlock(&ctx->job_lock);
-	return mine;
+	return ret;
 }
 
 static void daedalus_job_finish(struct daedalus_ctx *ctx,
@@ -60,21 +64,22 @@ static void daedalus_job_finish(struct daedalus_ctx *ctx,
 }
 
 /*
- * Ends the job with this cookie, if it is the context's job. True if so: then
- * this was the one end of it.
+ * Ends the job with this cookie. 0: this was the one end of it. -ESTALE: it is
+ * not the context's job, or not any more. -EINVAL: its picture is larger than
+ * its buffer.
  */
-bool daedalus_job_end(struct daedalus_ctx *ctx, u64 cookie, u32 status,
-		      u32 bytesused)
+int daedalus_job_end(struct daedalus_ctx *ctx, u64 cookie, u32 status,
+		     u32 bytesused)
 {
 	struct daedalus_job job;
-	bool mine;
+	int ret;
 
 	mutex_lock(&ctx->finish);
-	mine = daedalus_job_take(ctx, cookie, &job);
-	if (mine)
+	ret = daedalus_job_take(ctx, cookie, bytesused, &job);
+	if (!ret)
 		daedalus_job_finish(ctx, &job, status, bytesused);
 	mutex_unlock(&ctx->finish);
-	return mine;
+	return ret;
 }
 
 static u64 daedalus_job_cookie(struct daedalus_ctx *ctx)
@@ -98,7 +103,7 @@ static void daedalus_job_timeout(struct work_struct *work)
 	if (ctx->job.cookie && time_after_eq(jiffies, ctx->job.deadline))
 		cookie = ctx->job.cookie;
 	spin_unlock(&ctx->job_lock);
-	if (daedalus_job_end(ctx, cookie, DAEDALUS_DECODE_ERR_RECV, 0)) {
+	if (!daedalus_job_end(ctx, cookie, DAEDALUS_DECODE_ERR_RECV, 0)) {
 		daedalus_bridge_cancel(ctx, cookie);
 		dev_warn_ratelimited(ctx->dev->v4l2_dev.dev,
 				     "context %u: no answer within %u ms\n",
@@ -163,8 +168,13 @@ static void daedalus_device_run(void *priv)
 	daedalus_copy_metadata(job.src, job.dst);
 	job.cookie = atomic64_inc_return(&ctx->dev->cookie);
 
-	/* Without a request there are no controls, and nothing to decode by. */
+	/*
+	 * Without a request there are no controls, and nothing to decode by. The
+	 * format may have changed since the CAPTURE buffer was queued.
+	 */
 	if (gen && job.src->vb2_buf.req_obj.req &&
+	    vb2_plane_size(&job.dst->vb2_buf, 0) >=
+		    ctx->dst_fmt.plane_fmt[0].sizeimage &&
 	    !daedalus_announce(ctx, gen))
 		msg = daedalus_msg_decode(ctx, job.cookie, job.src, job.dst);
 	/* Once registered, the job may be ended by others, and the file closed. */
@@ -193,7 +203,7 @@ static void daedalus_job_abort(void *priv)
 	ctx->aborting = true;
 	cookie = ctx->job.cookie;
 	spin_unlock(&ctx->job_lock);
-	if (daedalus_job_end(ctx, cookie, DAEDALUS_DECODE_ERR_RECV, 0))
+	if (!daedalus_job_end(ctx, cookie, DAEDALUS_DECODE_ERR_RECV, 0))
 		daedalus_bridge_cancel(ctx, cookie);
 }
 

@@ -136,7 +136,7 @@ static const struct vb2_ops daedalus_vb2_ops = {
 	.buf_request_complete = daedalus_buf_request_complete,
 	.start_streaming = daedalus_start_streaming,
 	.stop_streaming = daedalus_stop_streaming,
-#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
+#ifndef DAEDALUS_SINCE_7_0
 	.wait_prepare = vb2_ops_wait_prepare,
 	.wait_finish = vb2_ops_wait_finish,
 #endif

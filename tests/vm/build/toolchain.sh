@@ -14,7 +14,7 @@ case $target in
     amd64) compiler+=-x86-64-linux-gnu ;;
     arm64) compiler+=-aarch64-linux-gnu ;;
 esac
-include=make,kmod,$compiler
+include=make,kmod,perl,sparse,$compiler
 while read -r package; do
     include+=,$package
 done < <(grep -o 'linux-kbuild-[^ ,]*\|linux-headers-[^ ,]*-common' <<<"$depends")
@@ -28,10 +28,13 @@ mmdebstrap --variant=minbase --architectures="$native" --include="$include" \
 
 dpkg-deb --fsys-tarfile "$headers" | tar -x --keep-directory-symlink -C "$out"
 
-# The source is a package with one archive in it; of that, the test drivers and what they stand on.
+# The source is a package with one archive in it; of that, the test drivers and what they stand on, and
+# the style checker.
 mkdir -p "$out/usr/src/linux"
 dpkg-deb --fsys-tarfile "$source" |
     tar -x --to-stdout --wildcards './usr/src/linux-source-*.tar.xz' |
     xz -dc -T0 |
     tar -x -C "$out/usr/src/linux" --strip-components=1 --wildcards \
-        'linux-source-*/drivers/media/test-drivers' 'linux-source-*/drivers/media/v4l2-core'
+        'linux-source-*/drivers/media/test-drivers' 'linux-source-*/drivers/media/v4l2-core' \
+        'linux-source-*/scripts/checkpatch.pl' 'linux-source-*/scripts/spelling.txt' \
+        'linux-source-*/scripts/const_structs.checkpatch'

@@ -2,6 +2,7 @@
 
 import contextlib
 import multiprocessing
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ HERE = Path(__file__).resolve().parent.parent
 SCRIPTS = HERE / "build"
 GUEST = HERE / "guest"
 DRIVERS_KBUILD = HERE / "modules" / "drivers" / "Kbuild"
+
+# Of GUEST: what comes with each run.
+BROUGHT = ("run.sh", "lib.sh", "camera.sh", "decoder.sh")
 
 # What the VM has besides the essential packages. libstdc++6: what live777 is linked with.
 PACKAGES = [
@@ -41,19 +45,20 @@ class Machine:
 
 
 class Builder:
-    """Builds one architecture's machine."""
+    """Builds one architecture's machine; of another suite than the VM's, only what builds modules."""
 
-    def __init__(self, cache: Cache, architecture: str, refresh: bool = False) -> None:
+    def __init__(self, cache: Cache, architecture: str, refresh: bool = False,
+                 suite: str = SUITE) -> None:
         self.cache = cache
         self.architecture = architecture
-        self.archive = Archive(cache, architecture)
+        self.archive = Archive(cache, architecture, suite)
         self.archive.update(force=refresh)
         self.kernel = self.archive.kernel()
 
     def machine(self) -> Machine:
         """The machine, from the cache or built now."""
         with self._aside(self._rootfs):
-            toolchain = self._toolchain()
+            toolchain = self.toolchain()
             drivers = self._drivers(toolchain)
         key = self.cache.get("key", digest(["ed25519"], []), self._make_key)
         image = self._image(self._rootfs(), drivers, key)
@@ -86,7 +91,7 @@ class Builder:
             say(f"building {name} (first time, or something it is made of has changed)")
             build(work)
 
-        kernel = [self.kernel.release, self.kernel.version, SUITE]
+        kernel = [self.kernel.release, self.kernel.version, self.archive.suite]
         return self.cache.get(name, digest([*kernel, *texts], files), told)
 
     def _step(self, script: str, work: Path, *arguments: object) -> None:
@@ -94,14 +99,15 @@ class Builder:
         run_logged(as_root([str(SCRIPTS / script), *map(str, arguments)]),
                    work / "build.log")
 
-    def _toolchain(self) -> Path:
+    def toolchain(self) -> Path:
+        """A Debian in `root` with the compiler and the kernel's headers."""
         native = native_architecture()
 
         def build(work: Path) -> None:
             headers = self.archive.download(f"linux-headers-{self.kernel.release}", work)
             source = self.archive.download(self.kernel.source, work)
-            self._step("toolchain.sh", work, native, self.architecture, headers, source, SUITE,
-                       mirror(), work / "root")
+            self._step("toolchain.sh", work, native, self.architecture, headers, source,
+                       self.archive.suite, mirror(), work / "root")
             headers.unlink()
             source.unlink()
 
@@ -127,8 +133,8 @@ class Builder:
         return self._get("rootfs", [packages, mirror()], [SCRIPTS / "rootfs.sh"], build)
 
     def _image(self, rootfs: Path, drivers: Path, key: Path) -> Path:
-        # run.sh is not in the image: it comes with each run.
-        guest = [file for file in GUEST.iterdir() if file.name not in ("run.sh", "lib.sh")]
+        # What comes with each run is not in the image.
+        guest = [file for file in GUEST.iterdir() if file.name not in BROUGHT]
 
         def build(work: Path) -> None:
             self._step("image.sh", work, rootfs / "root.tar", rootfs / "kernel.deb", drivers,
@@ -150,3 +156,24 @@ def build_module(machine: Machine, source: Path, out: Path) -> None:
     run_logged(as_root([str(SCRIPTS / "modules.sh"), str(machine.toolchain),
                         machine.architecture, machine.kernel.release, str(source), str(out),
                         str(machine.drivers / "Module.symvers")]), out / "build.log")
+
+
+def check_module(builder: Builder, source: Path, out: Path) -> list[str]:
+    """Builds a module directory with all warnings, and has sparse look at it; what both complain of."""
+    out.mkdir(parents=True, exist_ok=True)
+    # The helpers that Debian's amd64 kernel has no modules of are not known by name: no error.
+    flags = ["W=1", "C=2", "KBUILD_MODPOST_WARN=1", "KCFLAGS=-DCONFIG_V4L2_MEM2MEM_DEV_MODULE=1"]
+    run_logged(as_root([str(SCRIPTS / "modules.sh"), str(builder.toolchain() / "root"),
+                        builder.architecture, builder.kernel.release, str(source), str(out), "",
+                        *flags]), out / "build.log")
+    log = (out / "build.log").read_text(errors="replace")
+    return [line for line in log.splitlines() if re.search(r"\b(warning|error):", line)]
+
+
+def style(builder: Builder, source: Path) -> str:
+    """What the kernel's checkpatch.pl says of a module directory's files; empty if it is content."""
+    scripts = builder.toolchain() / "root/usr/src/linux/scripts"
+    files = sorted(str(file) for file in source.rglob("*") if file.suffix in (".c", ".h"))
+    done = subprocess.run(["perl", str(scripts / "checkpatch.pl"), "--strict", "--no-tree",
+                           "--terse", "--file", *files], capture_output=True, text=True, check=False)
+    return "" if done.returncode == 0 else done.stdout + done.stderr

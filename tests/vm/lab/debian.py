@@ -40,16 +40,17 @@ class Kernel:
 
 
 class Archive:
-    """Reads one architecture of the suite with apt, in a state directory of its own."""
+    """Reads one architecture of a suite with apt, in a state directory of its own."""
 
-    def __init__(self, cache: Cache, architecture: str) -> None:
+    def __init__(self, cache: Cache, architecture: str, suite: str = SUITE) -> None:
         self.architecture = architecture
-        self.directory = cache.root / "apt" / architecture
+        self.suite = suite
+        self.directory = cache.root / "apt" / f"{suite}-{architecture}"
         for part in ("lists/partial", "archives/partial", "parts", "preferences"):
             (self.directory / part).mkdir(parents=True, exist_ok=True)
         (self.directory / "status").touch()
         (self.directory / "sources.list").write_text(
-            f"deb [signed-by={KEYRING}] {mirror()} {SUITE} main\n")
+            f"deb [signed-by={KEYRING}] {mirror()} {suite} main\n")
 
     def _apt(self, tool: str, *arguments: str, cwd: Path | None = None) -> str:
         directory = self.directory
@@ -102,7 +103,7 @@ class Archive:
         told = self._apt("apt-cache", "show", "--no-all-versions", package)
         version = re.search(r"^Version: (\S+)$", told, re.MULTILINE)
         if version is None:
-            raise LabError(f"{SUITE} has no version of {package}")
+            raise LabError(f"{self.suite} has no version of {package}")
         return version[1]
 
     def closure(self, *packages: str) -> list[str]:
@@ -114,7 +115,7 @@ class Archive:
         depends = self._apt("apt-cache", "depends", package)
         found = re.search(rf"Depends: ({pattern})$", depends, re.MULTILINE)
         if found is None:
-            raise LabError(f"{package} of {SUITE} depends on nothing like {pattern}")
+            raise LabError(f"{package} of {self.suite} depends on nothing like {pattern}")
         return found[1]
 
     def download(self, package: str, directory: Path) -> Path:

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from .build import GUEST, HERE, Machine, build_module
+from .build import BROUGHT, GUEST, HERE, Machine, build_module
 from .cache import Cache, LabError, say
 from .debian import native_architecture
 from .scenario import Scenario, patience
@@ -40,7 +40,7 @@ def stage(share: Path, scenario: Scenario, machine: Machine) -> None:
     inside = share / "in"
     for directory in (inside / "files", inside / "modules", share / "out"):
         directory.mkdir(parents=True)
-    for file in ("run.sh", "lib.sh", "camera.sh", "decoder.sh"):
+    for file in BROUGHT:
         shutil.copy(GUEST / file, inside / file)
     shutil.copy(scenario.path, inside / "scenario.sh")
     (inside / "run.env").write_text(f"export LIMIT={scenario.seconds()} PATIENCE={patience()}\n")

@@ -15,7 +15,7 @@ install_files
 start_daemon
 
 elements() {
-    case $(head -c 12 "$1") in
+    case $(head -c 12 "$1" | tr -d '\0') in
         DKIF*VP90) echo "ivfparse ! vp9parse ! v4l2slvp9dec" ;;
         DKIF*VP80) echo "ivfparse ! v4l2slvp8dec" ;;
         *) echo "h264parse ! v4l2slh264dec" ;;
@@ -26,7 +26,7 @@ failures=0
 # check FILE [FORMAT]: through the node; NV12, unless another format is meant.
 check() {
     local name=${1##*/} seen published=()
-    ffmpeg -nostdin -v error -i "$1" -autoscale 0 -fps_mode passthrough -f framemd5 -y "$work/expected"
+    ffmpeg -nostdin -v error -i "$1" -noautoscale -fps_mode passthrough -f framemd5 -y "$work/expected"
     daedalus_v4l2_daemon decode "$1" >"$work/decoded"
     [[ ! -e $1.md5 ]] || (($(wc -l <"$1.md5") != $(wc -l <"$work/decoded"))) || published=("$1.md5")
     # shellcheck disable=SC2046 # elements are words
