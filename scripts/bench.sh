@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures: bench.sh [late-join | delivery | fanout | encode | browser | devices]...
+# Measures: bench.sh [late-join | delivery | fanout | encode | browser | devices | decoder]...
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

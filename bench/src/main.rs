@@ -2,6 +2,7 @@
 //! the same run where there is one, and how it was measured. docs/benchmarks.md explains them.
 
 mod browser;
+mod decoder;
 mod delivery;
 mod devices;
 mod encode;
@@ -10,6 +11,7 @@ mod late_join;
 mod limit;
 mod report;
 mod summary;
+mod vm;
 
 use anyhow::{Result, bail};
 
@@ -17,13 +19,14 @@ use report::Report;
 
 type Bench = fn(&mut Report) -> Result<()>;
 
-const BENCHES: [(&str, Bench); 6] = [
+const BENCHES: [(&str, Bench); 7] = [
     ("late-join", late_join::run),
     ("delivery", delivery::run),
     ("fanout", fanout::run),
     ("encode", encode::run),
     ("browser", browser::run),
     ("devices", devices::run),
+    ("decoder", decoder::run),
 ];
 
 fn main() -> Result<()> {

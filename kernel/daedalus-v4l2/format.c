@@ -212,27 +212,27 @@ static int daedalus_s_fmt_out(struct file *file, void *priv,
 {
 	struct daedalus_ctx *ctx = daedalus_file_to_ctx(file);
 	const struct daedalus_codec *codec;
-	struct vb2_queue *capture;
+	struct vb2_queue *output, *capture;
 	bool resized;
 	int ret;
 
 	ret = daedalus_try_fmt_out(file, priv, f);
 	if (ret)
 		return ret;
-	if (vb2_is_busy(daedalus_vq(ctx, f->type)))
-		return -EBUSY;
 	/*
 	 * A stream may change its size between key frames. Then a client sets
-	 * this while it still holds CAPTURE buffers of the old size, as pictures
-	 * that others refer to; they are checked when they are queued. Another
-	 * codec is another stream.
+	 * this while it still holds buffers of the old size: pictures that others
+	 * refer to, and the bitstream at hand. CAPTURE buffers are checked when
+	 * they are queued. Another codec is another stream.
 	 */
+	output = daedalus_vq(ctx, f->type);
 	capture = daedalus_vq(ctx, V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE);
 	codec = daedalus_codec_find(f->fmt.pix_mp.pixelformat);
 	resized = f->fmt.pix_mp.width != ctx->src_fmt.width ||
 		  f->fmt.pix_mp.height != ctx->src_fmt.height;
-	if ((codec != ctx->codec && vb2_is_busy(capture)) ||
-	    (resized && vb2_is_streaming(capture)))
+	if (vb2_is_streaming(output) || (resized && vb2_is_streaming(capture)))
+		return -EBUSY;
+	if (codec != ctx->codec && (vb2_is_busy(output) || vb2_is_busy(capture)))
 		return -EBUSY;
 	if (codec != ctx->codec) {
 		ctx->bit_depth = 8;

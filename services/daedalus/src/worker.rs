@@ -55,11 +55,19 @@ pub fn run(library: &Library, socket: UnixStream, options: WorkerOptions) -> io:
         decoder: None,
         format: None,
         buffers: Buffers::default(),
+        pictures: 0,
+        copies: 0,
     };
     while let Some(delivery) = receive(&socket)? {
         if let Some(answer) = worker.take(delivery)? {
             (&socket).write_all(&answer)?;
         }
+    }
+    if options.verbose {
+        eprintln!(
+            "worker ends: {} pictures, {} copies",
+            worker.pictures, worker.copies
+        );
     }
     Ok(())
 }
@@ -71,6 +79,9 @@ struct Worker<'a> {
     decoder: Option<Result<ContextDecoder, Failure>>,
     format: Option<CtxFormat>,
     buffers: Buffers,
+    /// Answered, and written into a CAPTURE buffer as a whole: each once.
+    pictures: u64,
+    copies: u64,
 }
 
 impl Worker<'_> {
@@ -140,8 +151,13 @@ impl Worker<'_> {
             return Err(Failure::new(decode::ERR_OPEN, reason));
         };
         let key = (job.request.capture_index, job.request.capture_serial);
+        self.pictures += 1;
+        let copies = &mut self.copies;
         self.buffers
-            .write(key, |buffer| picture::copy(frame, format, buffer))
+            .write(key, |buffer| {
+                *copies += 1;
+                picture::copy(frame, format, buffer)
+            })
             .map_err(|e| Failure::new(decode::ERR_RECV, e))?
             .map_err(|e| Failure::new(decode::ERR_CODEC, e))?;
         Ok(RespFrame {

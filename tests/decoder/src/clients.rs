@@ -69,6 +69,8 @@ struct Seen {
     pictures: AtomicU64,
     errors: AtomicU64,
     slowest_ms: AtomicU64,
+    /// Of all units.
+    took_us: AtomicU64,
     done: AtomicBool,
 }
 
@@ -76,6 +78,8 @@ impl Seen {
     fn add(&self, film: &Film, unit: usize, outcome: Outcome) -> Result<()> {
         let took = outcome.took.as_millis() as u64;
         self.slowest_ms.fetch_max(took, Ordering::Relaxed);
+        self.took_us
+            .fetch_add(outcome.took.as_micros() as u64, Ordering::Relaxed);
         match outcome.picture {
             Some(picture) => {
                 film.check(unit, picture)?;
@@ -104,10 +108,12 @@ impl Seen {
 
     fn say(&self, what: &str) {
         let slowest = self.slowest_ms.load(Ordering::Relaxed);
+        let took = self.took_us.load(Ordering::Relaxed) as f64 / 1000.0;
         println!(
-            "{what}: pictures={} errors={} slowest_ms={slowest}",
+            "{what}: pictures={} errors={} slowest_ms={slowest} mean_ms={:.2}",
             self.pictures(),
-            self.errors()
+            self.errors(),
+            took / self.all() as f64
         );
     }
 

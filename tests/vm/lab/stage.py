@@ -96,12 +96,18 @@ def _aiortc(files: Path, _architecture: str) -> None:
         _install(ROOT / "tests/aiortc" / script, files / "usr/local/lib/aiortc" / script)
 
 
-def _daedalus(files: Path, architecture: str) -> None:
+def _daedalus(files: Path, architecture: str, *profile: str) -> None:
     """The decoder's daemon. DAEDALUS_AMD64 or DAEDALUS_ARM64 names a binary to take."""
     given = os.environ.get(f"DAEDALUS_{architecture.upper()}")
-    built = given or _cargo(["--package", "daedalus"], Path("daedalus_v4l2_daemon"), architecture)
+    built = given or _cargo(["--package", "daedalus", *profile], Path("daedalus_v4l2_daemon"),
+                            architecture)
     _install(Path(built), files / "usr/bin/daedalus_v4l2_daemon")
     _install(ROOT / "conf/daedalus.toml", files / "etc/livehal/daedalus.toml")
+
+
+def _daedalus_release(files: Path, architecture: str) -> None:
+    """The same, optimised."""
+    _daedalus(files, architecture, "--release")
 
 
 def _decoder_peer(files: Path, architecture: str) -> None:
@@ -153,5 +159,6 @@ def _install(source: Path, target: Path) -> None:
 
 
 PAYLOADS: dict[str, Callable[[Path, str], None]] = {
-    "aiortc": _aiortc, "daedalus": _daedalus, "decoder-peer": _decoder_peer, "live777": _live777,
+    "aiortc": _aiortc, "daedalus": _daedalus, "release:daedalus": _daedalus_release,
+    "decoder-peer": _decoder_peer, "live777": _live777,
     "live777-rpi": _live777_rpi, "peer": _peer, "vectors": _vectors}
