@@ -20,7 +20,7 @@ test-layer-full: ## The same with checkouts of the other layers in LIVEHAL_LAYER
 	@tests/layer/full.sh $(STEPS)
 
 test-vm: ## A Debian VM with V4L2 test drivers under QEMU; ARCH=arm64 for the other one
-	@ARCH="$(ARCH)" VM_SCENARIOS=all scripts/test.sh vm
+	@ARCH="$(ARCH)" VM_SCENARIOS=all KERNELS=all scripts/test.sh kernel vm
 
 bench: ## Measure latency and cost against limits and targets
 	@scripts/bench.sh $(BENCH)

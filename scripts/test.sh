@@ -8,7 +8,7 @@ set -uo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-all_parts=(format shell clippy unit docs presets platforms cross layer e2e vm fuzz)
+all_parts=(format shell clippy unit docs presets platforms cross layer e2e kernel vm fuzz)
 case "${1:-}" in
     '') parts=("${all_parts[@]}") ;;
     lint) parts=(format shell clippy docs) ;;
@@ -156,6 +156,17 @@ part_e2e() {
     scripts/python-env.sh || printf 'no Python environment\n' >&2
     # One at a time: each test has a server and its peers, and two processors to share.
     counted e2e cargo test -p e2e -- --test-threads=1
+}
+
+# The kernel module: with all warnings, by sparse and by checkpatch.pl for the VM's kernel; for the oldest
+# and the newest of Debian's as well, and with KERNELS=all (make test-vm) for each on both architectures.
+part_kernel() {
+    local suite arch pairs=(trixie:amd64 bookworm:amd64 sid:arm64)
+    [[ ${KERNELS:-} != all ]] || pairs=({trixie,bookworm,sid}:{amd64,arm64})
+    for pair in "${pairs[@]}"; do
+        suite=${pair%:*} arch=${pair#*:}
+        counted "kernel-$suite-$arch" tests/vm/vm module kernel/daedalus-v4l2 --suite "$suite" --arch "$arch"
+    done
 }
 
 # A real kernel, in a VM. ARCH=arm64: another machine than this one's. VM_SCENARIOS=all (make test-vm):

@@ -25,9 +25,6 @@
 #define DAEDALUS_NAME		"daedalus_v4l2"
 #define DAEDALUS_RELEASE	"0.1.0"
 
-/* A client such as GStreamer gives up on a request after a second. */
-#define DAEDALUS_JOB_TIMEOUT_MS	800
-
 #define DAEDALUS_MIN_SIZE	16u
 #define DAEDALUS_MAX_SIZE	8192u
 /* Of a bitstream buffer. An access unit is smaller than its picture. */
@@ -200,6 +197,7 @@ int daedalus_request_validate(struct media_request *req);
 
 /* job.c */
 extern const struct v4l2_m2m_ops daedalus_m2m_ops;
+unsigned int daedalus_job_timeout_ms(void);
 void daedalus_job_init(struct daedalus_ctx *ctx);
 int daedalus_job_end(struct daedalus_ctx *ctx, u64 cookie, u32 status,
 		     u32 bytesused);

@@ -6,13 +6,25 @@
  * it: the daemon's answer, the timeout, the end of streaming, or the end of the
  * daemon. Nobody ever waits for the daemon.
  */
+#include <linux/moduleparam.h>
 #include <media/videobuf2-v4l2.h>
 
 #include "compat.h"
 #include "daedalus.h"
 
+/* A client such as GStreamer gives up on a request after a second. */
+static unsigned int job_timeout_ms = 800;
+module_param(job_timeout_ms, uint, 0644);
+MODULE_PARM_DESC(job_timeout_ms,
+		 "Milliseconds a job may take, 100 to 60000 (default 800)");
+
 /* Of a picture that failed: clients do not all look at the error flag. */
 #define DAEDALUS_FAILED_PIXEL	0x80
+
+unsigned int daedalus_job_timeout_ms(void)
+{
+	return clamp(READ_ONCE(job_timeout_ms), 100u, 60000u);
+}
 
 static void daedalus_paint_failed(struct vb2_v4l2_buffer *dst)
 {
@@ -107,7 +119,7 @@ static void daedalus_job_timeout(struct work_struct *work)
 		daedalus_bridge_cancel(ctx, cookie);
 		dev_warn_ratelimited(ctx->dev->v4l2_dev.dev,
 				     "context %u: no answer within %u ms\n",
-				     ctx->id, DAEDALUS_JOB_TIMEOUT_MS);
+				     ctx->id, daedalus_job_timeout_ms());
 	}
 }
 
@@ -140,7 +152,7 @@ static int daedalus_announce(struct daedalus_ctx *ctx, u32 gen)
 static bool daedalus_job_register(struct daedalus_ctx *ctx,
 				  struct daedalus_job *job)
 {
-	unsigned long timeout = msecs_to_jiffies(DAEDALUS_JOB_TIMEOUT_MS);
+	unsigned long timeout = msecs_to_jiffies(daedalus_job_timeout_ms());
 	bool registered;
 
 	spin_lock(&ctx->job_lock);

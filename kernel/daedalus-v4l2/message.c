@@ -43,7 +43,7 @@ struct daedalus_msg *daedalus_msg_hello(void)
 	hello->version_min = DAEDALUS_PROTO_VERSION;
 	hello->version_max = DAEDALUS_PROTO_VERSION;
 	hello->contexts_max = daedalus_max_contexts();
-	hello->job_timeout_ms = DAEDALUS_JOB_TIMEOUT_MS;
+	hello->job_timeout_ms = daedalus_job_timeout_ms();
 	strscpy(hello->release, DAEDALUS_RELEASE, sizeof(hello->release));
 	return msg;
 }

@@ -6,6 +6,7 @@ mod frames;
 mod hostile;
 mod ioctls;
 mod node;
+mod paff;
 mod sys;
 
 use std::path::PathBuf;
@@ -60,6 +61,8 @@ enum Command {
         /// MD5s of the pictures as NV12, a line each.
         published: Option<PathBuf>,
     },
+    /// Writes H.264 in fields and frames by turns, so many pictures.
+    Paff { file: PathBuf, pictures: u32 },
     /// Random ioctls on the node, by several processes, for so many seconds.
     Ioctls {
         seconds: u64,
@@ -90,6 +93,7 @@ fn main() -> ExitCode {
             framemd5,
             published,
         } => frames::compare(&raw, &decoded, &framemd5, published.as_deref()),
+        Command::Paff { file, pictures } => paff::write(&file, pictures, cli.seed),
         Command::Ioctls { seconds, alone } => ioctls::run(seconds, cli.seed, alone),
     };
     match done {

@@ -83,6 +83,8 @@ make tiles.vp9.ivf 1024x256 yuv420p -c:v libvpx-vp9 -b:v 600k -cpu-used 8 -tile-
 make lossless.vp9.ivf 128x96 yuv420p -c:v libvpx-vp9 -lossless 1 -cpu-used 8
 make alt.vp8.ivf 176x144 yuv420p -c:v libvpx -b:v 200k -auto-alt-ref 1 -lag-in-frames 10 -g 15
 make odd.vp8.ivf 175x143 yuv420p -c:v libvpx -b:v 200k -cpu-used 8
+decoder-peer paff "$work/paff.h264" 24
+check "$work/paff.h264"
 x264 baseline "keyint=10:bframes=0:cabac=0:8x8dct=0:weightp=0"
 x264 main_b "keyint=12:bframes=3:b-pyramid=normal:ref=4:8x8dct=0"
 x264 high "keyint=24:bframes=3:ref=5:8x8dct=1:weightp=2:weightb=1" 320x192
