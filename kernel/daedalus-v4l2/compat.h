@@ -6,6 +6,7 @@
 #ifndef DAEDALUS_COMPAT_H
 #define DAEDALUS_COMPAT_H
 
+#include <linux/device.h>
 #include <media/v4l2-fh.h>
 #include <media/v4l2-mem2mem.h>
 #include <media/videobuf2-v4l2.h>
@@ -37,6 +38,17 @@ static inline void daedalus_fh_del(struct v4l2_fh *fh, struct file *file)
 #else
 #define daedalus_copy_metadata(src, dst)	v4l2_m2m_buf_copy_metadata(src, dst)
 #endif
+
+static inline void daedalus_set_dma_coherent(struct device *dev)
+{
+#ifndef CONFIG_ARCH_HAS_SYNC_DMA_FOR_DEVICE
+	/* All devices are. */
+#elif defined(DAEDALUS_SINCE_7_2)
+	dev_set_dma_coherent(dev);
+#else
+	dev->dma_coherent = true;
+#endif
+}
 
 static inline int daedalus_expbuf(struct vb2_queue *q, int *fd,
 				  struct vb2_buffer *vb, unsigned int flags)

@@ -9,6 +9,7 @@
 #include <linux/module.h>
 #include <media/v4l2-ioctl.h>
 
+#include "compat.h"
 #include "daedalus.h"
 
 static struct platform_device *daedalus_pdev;
@@ -102,13 +103,11 @@ static int daedalus_probe(struct platform_device *pdev)
 	ret = dma_coerce_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
 	if (ret)
 		return ret;
-#ifdef CONFIG_ARCH_HAS_SYNC_DMA_FOR_DEVICE
 	/*
 	 * The "device" is a processor: to write back or drop its caches for it
 	 * costs time, and could drop what the daemon has just written.
 	 */
-	pdev->dev.dma_coherent = true;
-#endif
+	daedalus_set_dma_coherent(&pdev->dev);
 	ret = v4l2_device_register(&pdev->dev, &dev->v4l2_dev);
 	if (ret)
 		return ret;

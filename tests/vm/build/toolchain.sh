@@ -19,9 +19,10 @@ while read -r package; do
     include+=,$package
 done < <(grep -o 'linux-kbuild-[^ ,]*\|linux-headers-[^ ,]*-common' <<<"$depends")
 
+# A mirror that is some days behind has a compiler, too.
 mmdebstrap --variant=minbase --architectures="$native" --include="$include" \
     --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Languages "none"' \
-    --dpkgopt='force-unsafe-io' \
+    --aptopt='Acquire::Check-Valid-Until "false"' --dpkgopt='force-unsafe-io' \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
     --dpkgopt='path-exclude=/usr/share/locale/*' \
     --format=directory "$suite" "$out" "$mirror"
@@ -36,5 +37,8 @@ dpkg-deb --fsys-tarfile "$source" |
     xz -dc -T0 |
     tar -x -C "$out/usr/src/linux" --strip-components=1 --wildcards \
         'linux-source-*/drivers/media/test-drivers' 'linux-source-*/drivers/media/v4l2-core' \
-        'linux-source-*/scripts/checkpatch.pl' 'linux-source-*/scripts/spelling.txt' \
+        'linux-source-*/scripts/check*' 'linux-source-*/scripts/spelling.txt' \
         'linux-source-*/scripts/const_structs.checkpatch'
+# Newer headers run this before sparse, and have it not.
+valid=$out/usr/src/linux/scripts/checker-valid.sh
+[[ ! -e $valid ]] || cp "$valid" "$out"/usr/src/linux-headers-*-common/scripts/

@@ -49,7 +49,7 @@ peer clients "$work/film.ivf" 20
 wait_for 10 counts_are "$served"
 
 step "it is not unloaded while it is used"
-peer play "$work/film.ivf" --loops 100000 >/dev/null &
+decoder-peer --limit-ms 60000 play "$work/film.ivf" --loops 100000 >/dev/null &
 client=$!
 in_use() { (($(uses) > 1)); }
 wait_for 10 in_use
