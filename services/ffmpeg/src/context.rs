@@ -17,6 +17,8 @@ use crate::sys::{
 pub(crate) struct Context {
     pub(crate) api: Arc<Api>,
     inner: NonNull<AVCodecContext>,
+    /// Threads may share the work on a picture.
+    shares: bool,
 }
 
 // SAFETY: a codec context is bound to no thread; `&mut self` and ownership keep its calls apart.
@@ -39,6 +41,9 @@ impl Context {
         Ok(Self {
             api: Arc::clone(api),
             inner: NonNull::new(inner).ok_or_else(|| out_of_memory("avcodec_alloc_context3"))?,
+            // FFmpeg 5 to 9 write past their table of VP9's tile rows (`entries` in libavcodec/vp9.c) when
+            // threads share a picture that is higher than those before, and no key frame.
+            shares: name != "vp9",
         })
     }
 
@@ -58,8 +63,9 @@ impl Context {
         Ok(())
     }
 
-    /// Threads share the slices of a frame, and add no delay.
+    /// Threads share the slices of a frame where that is safe, and add no delay.
     pub(crate) fn set_slice_threads(&mut self, threads: u16) -> Result<()> {
+        let threads = if self.shares { threads } else { 1 };
         self.set(c"threads", i64::from(threads))?;
         // SAFETY: a codec context starts with the class that describes its options; the strings
         // are terminated.

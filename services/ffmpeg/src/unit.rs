@@ -89,7 +89,8 @@ impl Library {
         !self.api.decoder_named(codec.c_name()).is_null()
     }
 
-    /// Opens a decoder for access units; `threads` share the slices or tiles of each.
+    /// Opens a decoder for access units; `threads` share the slices of each; a picture of VP9
+    /// has one thread.
     ///
     /// # Errors
     /// [`Error::NoDecoder`](crate::Error::NoDecoder), or [`Error::Call`](crate::Error::Call) if the codec does not open.

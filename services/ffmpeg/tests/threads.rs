@@ -7,7 +7,7 @@ mod common;
 use std::num::NonZeroU16;
 
 use common::{Player, clip, library};
-use livehal_ffmpeg::DecoderOptions;
+use livehal_ffmpeg::{DecoderOptions, UnitCodec};
 
 fn threads() -> usize {
     std::fs::read_dir("/proc/self/task").unwrap().count()
@@ -34,5 +34,15 @@ fn slices_are_shared_and_tiles_are_not() {
         let player = Player::open(&library, &path, options);
         assert_eq!(threads() > before, shared, "{name}");
         drop(player);
+    }
+    for (codec, shared) in [
+        (UnitCodec::H264, true),
+        (UnitCodec::Vp8, true),
+        (UnitCodec::Vp9, false),
+    ] {
+        let before = threads();
+        let decoder = library.unit_decoder(codec, options.slice_threads).unwrap();
+        assert_eq!(threads() > before, shared, "{}", codec.name());
+        drop(decoder);
     }
 }

@@ -39,12 +39,13 @@ for _ in 1 2 3; do
     for file in "$work"/*p.*; do
         name=$(basename "${file%.*}")
         case $file in
-            *.ivf) elements="ivfparse ! vp9parse ! v4l2slvp9dec" ;;
-            *) elements="h264parse ! v4l2slh264dec" ;;
+            # One thread a picture, as the daemon has it (docs/daedalus.md).
+            *.ivf) elements="ivfparse ! vp9parse ! v4l2slvp9dec" threads=(-threads 1) ;;
+            *) elements="h264parse ! v4l2slh264dec" threads=(-threads 2 -thread_type slice) ;;
         esac
         # shellcheck disable=SC2086 # elements are words
         measure "$name-node" gst-launch-1.0 -q filesrc location="$file" ! $elements ! fakesink sync=false
-        measure "$name-ffmpeg" ffmpeg -nostdin -v error -threads 2 -thread_type slice -i "$file" -f null -
+        measure "$name-ffmpeg" ffmpeg -nostdin -v error "${threads[@]}" -i "$file" -f null -
         measure "$name-ffmpeg-frames" ffmpeg -nostdin -v error -threads 2 -i "$file" -f null -
     done
     measure vp9-720p-jobs decoder-peer play "$work/vp9-720p.ivf"
