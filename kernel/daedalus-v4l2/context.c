@@ -7,6 +7,7 @@
  * its own. v4l2-mem2mem may have work queued on one when its user goes, so it is
  * not freed then but lent to the next.
  */
+#include <linux/cpu.h>
 #include <linux/cred.h>
 #include <linux/moduleparam.h>
 #include <linux/slab.h>
@@ -19,10 +20,35 @@ static unsigned int max_contexts = 16;
 module_param(max_contexts, uint, 0644);
 MODULE_PARM_DESC(max_contexts, "Contexts that may decode at a time (default 16)");
 
+static void daedalus_nothing(struct work_struct *work)
+{
+}
+
+/*
+ * v4l2-mem2mem looks for a slot's next job in a work item that nothing waits
+ * for. It is on the system's queue, where a processor begins an item when the
+ * one before has ended or sleeps, and that one does not sleep.
+ */
+static void daedalus_slots_settle(void)
+{
+	struct work_struct work;
+	unsigned int cpu;
+
+	cpus_read_lock();
+	for_each_online_cpu(cpu) {
+		INIT_WORK_ONSTACK(&work, daedalus_nothing);
+		schedule_work_on(cpu, &work);
+		flush_work(&work);
+		destroy_work_on_stack(&work);
+	}
+	cpus_read_unlock();
+}
+
 void daedalus_slots_exit(struct daedalus_dev *dev)
 {
 	struct daedalus_slot *slot, *next;
 
+	daedalus_slots_settle();
 	list_for_each_entry_safe(slot, next, &dev->slots, node) {
 		v4l2_m2m_release(slot->m2m_dev);
 		kfree(slot);

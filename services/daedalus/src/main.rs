@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::{
     self,
     ErrorKind::{BrokenPipe, ConnectionReset},
+    Write,
 };
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -155,14 +156,15 @@ fn decode_in_copies(library: &Library, options: WorkerOptions, memory_mb: u32) -
 
 fn probe(config: &Config) -> Done {
     let library = load(config.decoder.ffmpeg_dir.as_deref())?;
-    println!("{}", library.versions());
+    let mut out = io::stdout().lock();
+    writeln!(out, "{}", library.versions())?;
     for codec in UnitCodec::ALL {
         let has = if library.has_decoder(codec) {
             "yes"
         } else {
             "no"
         };
-        println!("{}: {has}", codec.name());
+        writeln!(out, "{}: {has}", codec.name())?;
     }
     Ok(())
 }

@@ -68,4 +68,13 @@ wait_for 10 counts_are "$before"
 after=$(free_kib)
 step "$(counts) free_kib=$after"
 ((after > free - 32768)) || fail "$((free - after)) KiB are gone"
+
+step "unloaded the moment that nobody has it open"
+for _ in $(seq 10); do
+    # Nobody decodes: every unit fails.
+    if decoder-peer play "$work/film.ivf" >/dev/null 2>&1; then fail "decoded without a daemon"; fi
+    rmmod daedalus_v4l2
+    insmod modules/daedalus_v4l2.ko
+    wait_for 10 video_node daedalus_v4l2 >/dev/null
+done
 rmmod daedalus_v4l2
