@@ -24,6 +24,9 @@ pub const MESSAGE_MAX: usize = (64 << 20) + (64 << 10);
 const HAS_BUFFER: u32 = 1;
 /// In [`Prefix::flags`]: another worker decoded the beginning of this context.
 const RESUMED: u32 = 2;
+/// In [`Prefix::flags`]: the buffer is a stream to be verified, the message is which codecs it may
+/// be of.
+const STREAM: u32 = 4;
 
 /// What comes before each message to a worker.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -54,6 +57,8 @@ pub struct Delivery {
     pub buffer: Option<Buffer<OwnedFd>>,
     /// Another worker decoded the beginning of this context.
     pub resumed: bool,
+    /// The buffer is a stream to be verified, the message is which codecs it may be of.
+    pub is_stream: bool,
 }
 
 /// Sends a message to a worker. The socket's own timeout limits how long that takes.
@@ -66,13 +71,34 @@ pub fn deliver(
     buffer: Option<Buffer<BorrowedFd>>,
     resumed: bool,
 ) -> io::Result<()> {
+    send(socket, message, buffer, if resumed { RESUMED } else { 0 })
+}
+
+/// Sends a whole stream to a worker, to be [verified](crate::verify) if it is of one of `codecs`.
+///
+/// # Errors
+/// As [`deliver`].
+pub fn deliver_stream(
+    socket: &UnixStream,
+    codecs: u32,
+    stream: Buffer<BorrowedFd>,
+) -> io::Result<()> {
+    send(socket, &codecs.to_ne_bytes(), Some(stream), STREAM)
+}
+
+fn send(
+    socket: &UnixStream,
+    message: &[u8],
+    buffer: Option<Buffer<BorrowedFd>>,
+    flags: u32,
+) -> io::Result<()> {
     let len = u32::try_from(message.len())
         .ok()
         .filter(|_| message.len() <= MESSAGE_MAX)
         .ok_or(io::ErrorKind::FileTooLarge)?;
     let prefix = Prefix {
         len,
-        flags: if buffer.is_some() { HAS_BUFFER } else { 0 } | if resumed { RESUMED } else { 0 },
+        flags: if buffer.is_some() { HAS_BUFFER } else { 0 } | flags,
         buffer_size: buffer.as_ref().map_or(0, |b| b.size),
     };
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
@@ -130,6 +156,7 @@ pub fn receive(socket: &UnixStream) -> io::Result<Option<Delivery>> {
             size: prefix.buffer_size,
         }),
         resumed: prefix.flags & RESUMED != 0,
+        is_stream: prefix.flags & STREAM != 0,
     }))
 }
 

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::config::BusName;
+
 /// Everything went as asked.
 pub const EXIT_OK: u8 = 0;
 /// It could not be done; the text says why.
@@ -30,13 +32,27 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Decode what the kernel module asks for, until SIGTERM or SIGINT
-    Daemon,
+    Daemon {
+        /// Where org.livehal.Decoder1 appears, instead of dbus.bus of the configuration
+        #[arg(long, value_name = "BUS")]
+        bus: Option<BusName>,
+    },
     /// Tell which libraries there are, and which codecs they decode
     Probe,
     /// Decode a file without the kernel and print each picture's digests
     ///
     /// IVF (VP8, VP9, H.264), or H.264 with start codes (Annex B).
     Decode {
+        /// The file
+        file: PathBuf,
+    },
+    /// Have the running daemon decode a file, over D-Bus, and print how many pictures it has
+    ///
+    /// What VerifyStream of org.livehal.Decoder1 answers: as `decode`, but any fault is an error.
+    Verify {
+        /// The bus that the daemon is on, instead of dbus.bus of the configuration
+        #[arg(long, value_name = "BUS")]
+        bus: Option<BusName>,
         /// The file
         file: PathBuf,
     },

@@ -6,6 +6,8 @@ use std::io;
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
+use livehal_bus::Bus;
 use livehal_ffmpeg::UnitCodec;
 use serde::Deserialize;
 
@@ -24,6 +26,8 @@ pub struct Config {
     pub decoder: DecoderConfig,
     /// The processes that decode.
     pub worker: WorkerConfig,
+    /// Who else may ask.
+    pub dbus: DbusConfig,
     /// What is logged.
     pub log: LogConfig,
 }
@@ -32,6 +36,8 @@ pub struct Config {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BridgeConfig {
+    /// Whether there is a kernel module to decode for.
+    pub enabled: bool,
     /// The character device.
     pub device: PathBuf,
 }
@@ -66,6 +72,27 @@ pub struct WorkerConfig {
     pub memory_mb: u32,
 }
 
+/// `[dbus]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DbusConfig {
+    /// Where org.livehal.Decoder1 appears.
+    pub bus: BusName,
+}
+
+/// Which D-Bus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum BusName {
+    /// None.
+    None,
+    /// The user's.
+    Session,
+    /// The machine's.
+    #[default]
+    System,
+}
+
 /// `[log]`
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -89,6 +116,7 @@ pub enum Level {
 impl Default for BridgeConfig {
     fn default() -> Self {
         Self {
+            enabled: true,
             device: "/dev/daedalus-v4l2".into(),
         }
     }
@@ -153,6 +181,15 @@ impl Config {
             Ok(text) => Self::parse(&text).map_err(refuse),
             Err(e) if named.is_none() && e.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
             Err(e) => Err(refuse(Problem::Read(e))),
+        }
+    }
+
+    /// `dbus.bus`, where there is one.
+    pub fn bus(&self) -> Option<Bus> {
+        match self.dbus.bus {
+            BusName::None => None,
+            BusName::Session => Some(Bus::Session),
+            BusName::System => Some(Bus::System),
         }
     }
 
@@ -238,11 +275,13 @@ mod tests {
         assert_ne!(config, Config::default(), "no key is behind a #");
         // And none is missing there.
         for key in [
+            "enabled",
             "device",
             "codecs",
             "threads",
             "ffmpeg_dir",
             "memory_mb",
+            "bus",
             "level",
         ] {
             assert!(all.contains(&format!("\n{key} = ")), "{key}");
@@ -262,6 +301,8 @@ mod tests {
             ("[worker]\nmemory_mb = 64", ["worker.memory_mb", "65536"]),
             ("[worker]\nmemory_mb = \"x\"", ["worker.memory_mb", "u32"]),
             ("[log]\nlevel = \"loud\"", ["log.level", "debug"]),
+            ("[bridge]\nenabled = 1", ["bridge.enabled", "boolean"]),
+            ("[dbus]\nbus = \"both\"", ["dbus.bus", "session"]),
             ("[brigde]\n", ["brigde", "bridge"]),
             ("device", ["not TOML", "1"]),
         ] {

@@ -21,6 +21,7 @@ use zerocopy::FromBytes;
 use crate::bridge::Bridge;
 use crate::channel::{Buffer, answer, deliver};
 use crate::pool::{Pool, Worker};
+use crate::registry::{Figures, Registry};
 use crate::worker::response;
 
 /// Wait after a worker failed, before another is used for this context; doubled each time.
@@ -31,7 +32,8 @@ const BACK_OFF_MAX: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Shared<B> {
     pub(crate) bridge: B,
-    pub(crate) pool: Pool,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) registry: Arc<Registry>,
     /// How long the kernel waits for a job.
     pub(crate) job_timeout: Duration,
 }
@@ -51,8 +53,7 @@ pub(crate) struct Context<B> {
     losses: u32,
     /// No other worker before this.
     not_before: Instant,
-    frames: u64,
-    errors: u64,
+    figures: Arc<Figures>,
 }
 
 impl<B: Bridge> Context<B> {
@@ -66,8 +67,7 @@ impl<B: Bridge> Context<B> {
             sent: HashSet::new(),
             losses: 0,
             not_before: Instant::now(),
-            frames: 0,
-            errors: 0,
+            figures: Arc::default(),
         }
     }
 
@@ -76,10 +76,12 @@ impl<B: Bridge> Context<B> {
         while let Ok(bytes) = messages.recv() {
             self.take(bytes);
         }
+        let now = self.figures.now();
         debug!(
             "context {} closed: {} frames, {} errors",
-            self.id, self.frames, self.errors
+            self.id, now.frames, now.errors
         );
+        self.shared.registry.remove(self.id, &self.figures);
     }
 
     fn take(&mut self, bytes: Vec<u8>) {
@@ -89,18 +91,24 @@ impl<B: Bridge> Context<B> {
         };
         match message {
             Message::Decode(job) => {
+                let began = Instant::now();
                 let response = self.job(header, &job, &bytes);
                 self.respond(header, &response);
+                self.figures.count(response.status, began.elapsed());
             }
             Message::Open(open) => {
                 debug!(
                     "context {}: codec {}, user {}",
                     self.id, open.codec, open.uid
                 );
+                self.figures = Arc::new(Figures::new(open.codec, open.uid));
+                self.shared.registry.add(self.id, Arc::clone(&self.figures));
                 self.tell(&bytes);
                 self.open = Some(bytes);
             }
-            Message::Format(_) => {
+            Message::Format(format) => {
+                self.figures.resize(format.width, format.height);
+                self.shared.registry.resized();
                 self.tell(&bytes);
                 self.format = Some(bytes);
             }
@@ -228,10 +236,6 @@ impl<B: Bridge> Context<B> {
     }
 
     fn respond(&mut self, header: Header, response: &RespFrame) {
-        match response.status {
-            decode::OK | decode::NO_FRAME => self.frames += 1,
-            _ => self.errors += 1,
-        }
         let about = (header.ctx, header.cookie);
         let bytes = message(msg::RESP_FRAME, header.generation, about, response);
         if header.ctx == 0 {
@@ -249,6 +253,7 @@ impl<B: Bridge> Context<B> {
         let Some(mut worker) = self.worker.take() else {
             return;
         };
+        self.figures.lost();
         let end = worker.end();
         let back_off = BACK_OFF
             .saturating_mul(1 << self.losses.min(16))

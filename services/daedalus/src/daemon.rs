@@ -9,12 +9,16 @@ use std::time::Duration;
 
 use daedalus_proto::wire::{Header, HelloReply, PROTO_VERSION, decode, message, msg};
 use daedalus_proto::{Message, ParseError};
+use livehal_bus::Bus;
 use rustix::event::{PollFd, PollFlags, poll};
 use tracing::{info, warn};
 
 use crate::bridge::Bridge;
 use crate::context::{Context, Shared};
+use crate::dbus::{self, Verifier};
+use crate::notify::Heart;
 use crate::pool::{Pool, WorkerProgram};
+use crate::registry::{Module, Registry};
 use crate::worker::response;
 
 /// Messages that wait for a context. The kernel sends a context one job at a time, and gives each
@@ -28,6 +32,8 @@ pub struct DaemonOptions {
     pub program: WorkerProgram,
     /// What may be decoded, bit by bit as the bridge numbers codecs.
     pub codecs: u32,
+    /// Where org.livehal.Decoder1 appears.
+    pub bus: Option<Bus>,
 }
 
 /// Why the daemon ended, other than that it was asked to.
@@ -39,6 +45,9 @@ pub enum DaemonError {
     /// Workers decode nothing of what may be decoded.
     #[error("the FFmpeg found decodes none of the codecs that decoder.codecs names")]
     NoCodec,
+    /// No thread for the bus.
+    #[error("D-Bus: {0}")]
+    Bus(io::Error),
     /// The bridge failed.
     #[error("the kernel module: {0}")]
     Bridge(#[from] io::Error),
@@ -70,23 +79,24 @@ pub fn run(
     stop: BorrowedFd,
     options: &DaemonOptions,
 ) -> Result<(), DaemonError> {
-    let pool = Pool::start(options.program.clone()).map_err(DaemonError::Worker)?;
-    let codecs = pool.codecs & options.codecs;
-    if codecs == 0 {
-        return Err(DaemonError::NoCodec);
-    }
-    let Some(job_timeout) = greet(&bridge, stop, codecs)? else {
+    let (pool, codecs) = begin(options)?;
+    let Some(module) = greet(&bridge, stop, codecs)? else {
         return Ok(());
     };
+    let job_timeout = module.job_timeout;
+    let registry = Arc::new(Registry::new(Some(module), pool.libraries.clone(), codecs));
+    let _bus = service(options, &registry, &pool)?;
     let mut daemon = Daemon {
         shared: Arc::new(Shared {
             bridge,
             pool,
+            registry,
             job_timeout,
         }),
         contexts: HashMap::new(),
     };
-    while wait(daemon.shared.bridge.as_fd(), stop)? {
+    let mut heart = Heart::start();
+    while wait(Some(daemon.shared.bridge.as_fd()), stop, &mut heart)? {
         let bytes = match daemon.shared.bridge.read() {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => continue,
             bytes => bytes?,
@@ -96,14 +106,49 @@ pub fn run(
     Ok(())
 }
 
-/// The handshake. Gives the kernel's time for a job; none if it is to stop.
+/// Without the kernel module: does what is asked for on the bus, until `stop` is readable.
+///
+/// # Errors
+/// See [`DaemonError`].
+pub fn run_without_bridge(stop: BorrowedFd, options: &DaemonOptions) -> Result<(), DaemonError> {
+    let (pool, codecs) = begin(options)?;
+    let registry = Arc::new(Registry::new(None, pool.libraries.clone(), codecs));
+    let _bus = service(options, &registry, &pool)?;
+    let mut heart = Heart::start();
+    while wait(None, stop, &mut heart)? {}
+    Ok(())
+}
+
+/// Workers, and which codecs they decode of those that may be.
+fn begin(options: &DaemonOptions) -> Result<(Arc<Pool>, u32), DaemonError> {
+    let pool = Pool::start(options.program.clone()).map_err(DaemonError::Worker)?;
+    match pool.codecs & options.codecs {
+        0 => Err(DaemonError::NoCodec),
+        codecs => Ok((Arc::new(pool), codecs)),
+    }
+}
+
+fn service(
+    options: &DaemonOptions,
+    registry: &Arc<Registry>,
+    pool: &Arc<Pool>,
+) -> Result<Option<dbus::Service>, DaemonError> {
+    let verifier = Verifier::new(Arc::clone(pool), registry.codecs);
+    options
+        .bus
+        .map(|bus| dbus::Service::start(bus, Arc::clone(registry), verifier))
+        .transpose()
+        .map_err(DaemonError::Bus)
+}
+
+/// The handshake. Gives what the module says of itself; none if it is to stop.
 fn greet(
     bridge: &impl Bridge,
     stop: BorrowedFd,
     codecs: u32,
-) -> Result<Option<Duration>, DaemonError> {
+) -> Result<Option<Module>, DaemonError> {
     let bytes = loop {
-        if !wait(bridge.as_fd(), stop)? {
+        if !wait(Some(bridge.as_fd()), stop, &mut Heart::default())? {
             return Ok(None);
         }
         match bridge.read() {
@@ -125,29 +170,29 @@ fn greet(
     let reply = message(msg::HELLO_REPLY, header.generation, (0, 0), &reply);
     bridge.write(&reply)?;
     let release: Vec<u8> = hello.release.into_iter().take_while(|b| *b != 0).collect();
+    let module = Module {
+        release: release.escape_ascii().to_string(),
+        contexts_max: hello.contexts_max,
+        job_timeout: Duration::from_millis(hello.job_timeout_ms.into()),
+    };
     info!(
         "kernel module {}, {} contexts, {} ms a job",
-        release.escape_ascii(),
-        hello.contexts_max,
-        hello.job_timeout_ms
+        module.release, hello.contexts_max, hello.job_timeout_ms
     );
-    Ok(Some(Duration::from_millis(hello.job_timeout_ms.into())))
+    Ok(Some(module))
 }
 
 /// Waits until there may be a message; false if it is to stop.
-fn wait(bridge: BorrowedFd, stop: BorrowedFd) -> io::Result<bool> {
+fn wait(bridge: Option<BorrowedFd>, stop: BorrowedFd, heart: &mut Heart) -> io::Result<bool> {
     loop {
-        let mut fds = [
-            PollFd::from_borrowed_fd(bridge, PollFlags::IN),
-            PollFd::from_borrowed_fd(stop, PollFlags::IN),
-        ];
-        match poll(&mut fds, None) {
-            Err(rustix::io::Errno::INTR) => {}
+        let mut fds = vec![PollFd::from_borrowed_fd(stop, PollFlags::IN)];
+        fds.extend(bridge.map(|bridge| PollFd::from_borrowed_fd(bridge, PollFlags::IN)));
+        let polled = poll(&mut fds, heart.rest().as_ref());
+        heart.beat();
+        match polled {
+            Err(rustix::io::Errno::INTR) | Ok(0) => {}
             Err(e) => return Err(e.into()),
-            Ok(_) => {
-                let [_, stop] = &fds;
-                return Ok(stop.revents().is_empty());
-            }
+            Ok(_) => return Ok(fds.first().is_some_and(|stop| stop.revents().is_empty())),
         }
     }
 }

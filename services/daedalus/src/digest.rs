@@ -24,6 +24,22 @@ pub fn md5(frame: &Frame) -> String {
     md5.finalize().iter().map(|b| format!("{b:02x}")).collect()
 }
 
+/// MD5 of all pictures one after another: what `ffmpeg -f md5` gives for a stream.
+#[derive(Debug, Clone, Default)]
+pub struct Pictures(Md5);
+
+impl Pictures {
+    /// Adds the next one.
+    pub fn add(&mut self, frame: &Frame) {
+        rows(frame, |row| self.0.update(row));
+    }
+
+    /// Of all that were added.
+    pub fn md5(self) -> [u8; 16] {
+        self.0.finalize().into()
+    }
+}
+
 fn rows(frame: &Frame, mut each: impl FnMut(&[u8])) {
     for plane in frame.planes() {
         for row in plane.data.chunks(plane.stride).take(plane.rows) {

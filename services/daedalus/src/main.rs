@@ -18,7 +18,7 @@ use daedalus::config::{Config, Level};
 use daedalus::daemon::{self, DaemonOptions};
 use daedalus::pool::WorkerProgram;
 use daedalus::worker::WorkerOptions;
-use daedalus::{offline, sandbox, template, worker};
+use daedalus::{dbus, offline, sandbox, template, worker};
 use livehal_ffmpeg::{Library, UnitCodec};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use tracing::info;
@@ -26,6 +26,10 @@ use tracing::level_filters::LevelFilter;
 
 /// Anything that ends the program is told, not handled.
 type Done = Result<(), Box<dyn std::error::Error>>;
+
+/// Not refused with the file: the command line may say otherwise.
+const NOTHING_TO_DO: &str =
+    "bridge.enabled = false and dbus.bus = \"none\": nobody could ask for anything";
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -45,7 +49,7 @@ fn main() -> ExitCode {
             ffmpeg_dir.as_deref(),
         ));
     }
-    let config = match Config::load(cli.config.as_deref()) {
+    let mut config = match Config::load(cli.config.as_deref()) {
         Ok(config) => config,
         Err(e) => {
             eprintln!("daedalus_v4l2_daemon: {e}");
@@ -53,9 +57,20 @@ fn main() -> ExitCode {
         }
     };
     exit(match &cli.command {
-        Command::Daemon => serve(&cli, &config),
+        Command::Daemon { bus } => {
+            config.dbus.bus = bus.unwrap_or(config.dbus.bus);
+            if !config.bridge.enabled && config.bus().is_none() {
+                eprintln!("daedalus_v4l2_daemon: {NOTHING_TO_DO}");
+                return ExitCode::from(EXIT_USAGE);
+            }
+            serve(&cli, &config)
+        }
         Command::Probe => probe(&config),
         Command::Decode { file } => decode(&config, file),
+        Command::Verify { bus, file } => {
+            config.dbus.bus = bus.unwrap_or(config.dbus.bus);
+            verify(&config, file)
+        }
         // Dealt with.
         Command::Worker { .. } => Ok(()),
     })
@@ -95,15 +110,24 @@ fn serve(cli: &Cli, config: &Config) -> Done {
     for signal in [SIGTERM, SIGINT] {
         signal_hook::low_level::pipe::register(signal, stopper.try_clone()?)?;
     }
-    let device = &config.bridge.device;
-    let bridge =
-        Device::open(device).map_err(|e| format!("bridge.device = {}: {e}", device.display()))?;
     let options = DaemonOptions {
         program: worker_program(cli, config)?,
         codecs: config.codecs(),
+        bus: config.bus(),
     };
-    info!("version {}", env!("CARGO_PKG_VERSION"));
-    daemon::run(bridge, stop.as_fd(), &options)?;
+    if config.bridge.enabled {
+        let device = &config.bridge.device;
+        let bridge = Device::open(device)
+            .map_err(|e| format!("bridge.device = {}: {e}", device.display()))?;
+        info!("version {}", env!("CARGO_PKG_VERSION"));
+        daemon::run(bridge, stop.as_fd(), &options)?;
+    } else {
+        info!(
+            "version {}, without the kernel module",
+            env!("CARGO_PKG_VERSION")
+        );
+        daemon::run_without_bridge(stop.as_fd(), &options)?;
+    }
     info!("stopped");
     Ok(())
 }
@@ -177,6 +201,22 @@ fn decode(config: &Config, file: &Path) -> Done {
     // What is in the file is nobody's to trust.
     sandbox::enter(u64::from(config.worker.memory_mb) << 20)?;
     let mut out = io::BufWriter::new(io::stdout().lock());
-    offline::decode(&library, threads, &bytes, &mut out).map_err(|e| named(&e))?;
+    offline::print(&library, threads, &bytes, &mut out).map_err(|e| named(&e))?;
+    Ok(())
+}
+
+fn verify(config: &Config, file: &Path) -> Done {
+    let bus = config
+        .bus()
+        .ok_or("dbus.bus = \"none\": no bus to ask on")?;
+    let stream = std::fs::File::open(file).map_err(|e| format!("{}: {e}", file.display()))?;
+    let verified =
+        dbus::client::verify(bus, stream.into()).map_err(|e| format!("{}: {e}", file.display()))?;
+    println!(
+        "{} frames md5={} {:.1} ms",
+        verified.frames,
+        verified.digest,
+        verified.took.as_secs_f64() * 1e3
+    );
     Ok(())
 }

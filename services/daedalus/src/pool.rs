@@ -17,6 +17,7 @@ use zerocopy::FromBytes;
 
 use crate::channel::answer;
 use crate::template;
+use crate::worker::Libraries;
 
 /// How long a template may take to load its libraries.
 const START_MAX: Duration = Duration::from_secs(20);
@@ -39,6 +40,7 @@ struct Template {
     child: Child,
     control: Mutex<UnixStream>,
     codecs: u32,
+    libraries: String,
 }
 
 impl Template {
@@ -60,9 +62,10 @@ impl Template {
             child,
             control: Mutex::new(control),
             codecs: 0,
+            libraries: String::new(),
         };
         let said = hello(&template.control(), Instant::now() + START_MAX);
-        template.codecs = said.map_err(|e| {
+        (template.codecs, template.libraries) = said.map_err(|e| {
             // What is ending on its own shall have the time to.
             let _ = template.child.kill();
             let ended = template.child.wait();
@@ -85,8 +88,8 @@ impl Drop for Template {
     }
 }
 
-/// The first word of a process: which codecs it has.
-fn hello(socket: &UnixStream, deadline: Instant) -> io::Result<u32> {
+/// The first words of a process: which codecs it has, and from which libraries.
+fn hello(socket: &UnixStream, deadline: Instant) -> io::Result<(u32, String)> {
     const LEN: usize = size_of::<Header>() + size_of::<HelloReply>();
     let bytes = answer::<LEN>(socket, deadline)?;
     let hello = Header::read_from_prefix(&bytes)
@@ -98,7 +101,9 @@ fn hello(socket: &UnixStream, deadline: Instant) -> io::Result<u32> {
             known.then_some(hello)
         })
         .ok_or(io::ErrorKind::InvalidData)?;
-    Ok(hello.codecs)
+    let libraries = answer::<{ Libraries::LEN }>(socket, deadline)?;
+    let libraries = libraries.split(|b| *b == 0).next().unwrap_or_default();
+    Ok((hello.codecs, libraries.escape_ascii().to_string()))
 }
 
 /// A worker process. It ends with this.
@@ -195,6 +200,8 @@ pub struct Pool {
     source: Arc<Source>,
     /// What workers decode, bit by bit as the bridge numbers codecs.
     pub codecs: u32,
+    /// By which libraries.
+    pub libraries: String,
 }
 
 impl Pool {
@@ -206,6 +213,7 @@ impl Pool {
         let template = Template::start(&program)?;
         Ok(Self {
             codecs: template.codecs,
+            libraries: template.libraries.clone(),
             source: Arc::new(Source {
                 program,
                 current: Mutex::new(Arc::new(template)),

@@ -116,10 +116,12 @@ fn allowed() -> Result<BpfProgram, SandboxError> {
     compile(rules, SeccompAction::KillProcess, SeccompAction::Allow)
 }
 
-/// Allowed with any arguments. No file is open but the socket, standard error and buffers.
+/// Allowed with any arguments. No file is open but the socket, standard error, buffers and
+/// streams to be verified.
 const ALWAYS: &[i64] = &[
     libc::SYS_read,
     libc::SYS_readv,
+    libc::SYS_pread64,
     libc::SYS_write,
     libc::SYS_writev,
     libc::SYS_recvfrom,

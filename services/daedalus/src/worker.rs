@@ -9,11 +9,12 @@ use daedalus_proto::wire::{
 };
 use daedalus_proto::{Decode, Message};
 use livehal_ffmpeg::{Frame, Library, UnitCodec};
+use zerocopy::{FromBytes, IntoBytes};
 
 use crate::buffers::Buffers;
 use crate::channel::{Delivery, receive};
 use crate::decoder::{ContextDecoder, Failure, codec_number};
-use crate::{digest, picture};
+use crate::{digest, picture, verify};
 
 /// How a worker decodes.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +33,7 @@ pub fn codecs(library: &Library) -> u32 {
         .fold(0, |bits, codec| bits | 1 << codec_number(codec))
 }
 
-/// Says which codecs there are.
+/// Says which codecs there are, and from which libraries.
 ///
 /// # Errors
 /// The socket's.
@@ -41,7 +42,26 @@ pub fn greet(library: &Library, mut socket: &UnixStream) -> io::Result<()> {
         version: PROTO_VERSION.into(),
         codecs: codecs(library),
     };
-    socket.write_all(&message(msg::HELLO_REPLY, 0, (0, 0), &hello))
+    socket.write_all(&message(msg::HELLO_REPLY, 0, (0, 0), &hello))?;
+    socket.write_all(&Libraries::of(library).0)
+}
+
+/// After the hello: which release of FFmpeg there is, in words, filled up with zeros.
+#[derive(Debug)]
+pub(crate) struct Libraries([u8; Self::LEN]);
+
+impl Libraries {
+    /// Bytes of it.
+    pub(crate) const LEN: usize = 128;
+
+    fn of(library: &Library) -> Self {
+        let mut bytes = [0; Self::LEN];
+        let words = library.versions().to_string();
+        for (to, from) in bytes.iter_mut().zip(words.bytes()) {
+            *to = from;
+        }
+        Self(bytes)
+    }
 }
 
 /// Decodes what comes by `socket` until that is closed.
@@ -86,6 +106,14 @@ struct Worker<'a> {
 
 impl Worker<'_> {
     fn take(&mut self, delivery: Delivery) -> io::Result<Option<Vec<u8>>> {
+        if delivery.is_stream {
+            let codecs = u32::read_from_bytes(&delivery.message).ok();
+            let (Some(codecs), Some(stream)) = (codecs, delivery.buffer) else {
+                return Err(io::ErrorKind::InvalidData.into());
+            };
+            let answer = verify::Answer::to(self.library, codecs, &stream);
+            return Ok(Some(answer.as_bytes().to_vec()));
+        }
         let (header, message) = Message::parse(&delivery.message)
             .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
         match message {

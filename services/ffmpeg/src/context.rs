@@ -67,22 +67,31 @@ impl Context {
     pub(crate) fn set_slice_threads(&mut self, threads: u16) -> Result<()> {
         let threads = if self.shares { threads } else { 1 };
         self.set(c"threads", i64::from(threads))?;
+        self.set_text(c"thread_type", c"slice")
+    }
+
+    /// Takes every fault for an error, also what could be passed over or made up for.
+    pub(crate) fn set_strict(&mut self) -> Result<()> {
+        self.set_text(
+            c"err_detect",
+            c"crccheck+bitstream+buffer+explode+aggressive",
+        )
+    }
+
+    fn set_text(&mut self, name: &CStr, value: &CStr) -> Result<()> {
         // SAFETY: a codec context starts with the class that describes its options; the strings
         // are terminated.
         let code = unsafe {
-            self.api.util.av_opt_set(
-                self.as_ptr().cast(),
-                c"thread_type".as_ptr(),
-                c"slice".as_ptr(),
-                0,
-            )
+            self.api
+                .util
+                .av_opt_set(self.as_ptr().cast(), name.as_ptr(), value.as_ptr(), 0)
         };
-        self.api.check("av_opt_set thread_type", code)?;
+        self.api.check("av_opt_set", code)?;
         Ok(())
     }
 
     pub(crate) fn set_time_base(&mut self, base: AVRational) -> Result<()> {
-        // SAFETY: as in `set_slice_threads`.
+        // SAFETY: as in `set_text`.
         let code = unsafe {
             self.api
                 .util
@@ -93,7 +102,7 @@ impl Context {
     }
 
     pub(crate) fn set(&mut self, name: &CStr, value: i64) -> Result<()> {
-        // SAFETY: as in `set_slice_threads`.
+        // SAFETY: as in `set_text`.
         let code = unsafe {
             self.api
                 .util

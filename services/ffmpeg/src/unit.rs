@@ -95,12 +95,22 @@ impl Library {
     /// # Errors
     /// [`Error::NoDecoder`](crate::Error::NoDecoder), or [`Error::Call`](crate::Error::Call) if the codec does not open.
     pub fn unit_decoder(&self, codec: UnitCodec, threads: NonZeroU16) -> Result<UnitDecoder> {
-        UnitDecoder::open(&self.api, codec, threads)
+        UnitDecoder::open(&self.api, codec, threads, false)
+    }
+
+    /// Opens one that passes over nothing: a unit with any fault that FFmpeg can find is an error,
+    /// and a picture that it had to make up [is damaged](Frame::is_damaged). With threads it would
+    /// not tell.
+    ///
+    /// # Errors
+    /// As [`unit_decoder`](Self::unit_decoder).
+    pub fn strict_unit_decoder(&self, codec: UnitCodec) -> Result<UnitDecoder> {
+        UnitDecoder::open(&self.api, codec, NonZeroU16::MIN, true)
     }
 }
 
 impl UnitDecoder {
-    fn open(api: &Arc<Api>, codec: UnitCodec, threads: NonZeroU16) -> Result<Self> {
+    fn open(api: &Arc<Api>, codec: UnitCodec, threads: NonZeroU16, strict: bool) -> Result<Self> {
         let decoder = api.decoder_named(codec.c_name());
         let mut this = Self {
             // SAFETY: a decoder of this release, or null.
@@ -117,6 +127,9 @@ impl UnitDecoder {
             api.layout.context.get_buffer2.set(at, get_buffer2);
         }
         this.context.set_slice_threads(threads.get())?;
+        if strict {
+            this.context.set_strict()?;
+        }
         this.context.open()?;
         Ok(this)
     }

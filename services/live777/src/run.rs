@@ -77,11 +77,11 @@ fn page() -> Router {
     Router::new()
 }
 
-fn start_bus(live: &Live, bus: Bus) -> Option<dbus::Handle> {
+fn start_bus(live: &Live, bus: Bus) -> Option<livehal_bus::Handle> {
     let bus = match bus {
         Bus::None => return None,
-        Bus::Session => dbus::Bus::Session,
-        Bus::System => dbus::Bus::System,
+        Bus::Session => livehal_bus::Bus::Session,
+        Bus::System => livehal_bus::Bus::System,
     };
     Some(dbus::start(live.clone(), bus))
 }

@@ -23,6 +23,9 @@ pub enum Error {
         /// What cannot be done and why.
         reason: String,
     },
+    /// It could be done, but not now.
+    #[error("{0}")]
+    Unavailable(String),
     /// A camera's control was not set.
     #[error(transparent)]
     Control(#[from] livehal::ControlError),

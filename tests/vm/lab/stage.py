@@ -34,6 +34,18 @@ INSTALLED = {
     "conf/live777.toml": "etc/livehal/live777.toml",
 }
 
+# The same of the decoder.
+INSTALLED_DECODER = {
+    "systemd/daedalus-v4l2.service": "usr/lib/systemd/system/daedalus-v4l2.service",
+    "systemd/modules-load.d/daedalus.conf": "usr/lib/modules-load.d/daedalus.conf",
+    "systemd/sysusers.d/daedalus.conf": "usr/lib/sysusers.d/daedalus.conf",
+    "systemd/udev/71-daedalus.rules": "usr/lib/udev/rules.d/71-daedalus.rules",
+    "dbus/org.livehal.Decoder1.conf": "usr/share/dbus-1/system.d/org.livehal.Decoder1.conf",
+    "dbus/org.livehal.Decoder1.service":
+        "usr/share/dbus-1/system-services/org.livehal.Decoder1.service",
+    "conf/daedalus.toml": "etc/livehal/daedalus.toml",
+}
+
 
 def stage(share: Path, scenario: Scenario, machine: Machine) -> None:
     """Fills the directory that the VM mounts: `in` for it to read, `out` for it to write."""
@@ -102,7 +114,8 @@ def _daedalus(files: Path, architecture: str, *profile: str) -> None:
     built = given or _cargo(["--package", "daedalus", *profile], Path("daedalus_v4l2_daemon"),
                             architecture)
     _install(Path(built), files / "usr/bin/daedalus_v4l2_daemon")
-    _install(ROOT / "conf/daedalus.toml", files / "etc/livehal/daedalus.toml")
+    for source, target in INSTALLED_DECODER.items():
+        _install(ROOT / source, files / target)
 
 
 def _daedalus_release(files: Path, architecture: str) -> None:

@@ -103,6 +103,10 @@ pub fn program() -> WorkerProgram {
 impl Kernel {
     /// Starts a daemon; the handshake is yet to come.
     pub fn start() -> Self {
+        Self::start_on(None)
+    }
+
+    fn start_on(bus: Option<livehal_bus::Bus>) -> Self {
         let (ours, theirs) = socketpair(
             AddressFamily::UNIX,
             SocketType::SEQPACKET,
@@ -120,6 +124,7 @@ impl Kernel {
         let options = DaemonOptions {
             program: program(),
             codecs: u32::MAX,
+            bus,
         };
         let daemon = std::thread::spawn(move || run(link, stopped.as_fd(), &options));
         Self {
@@ -135,7 +140,12 @@ impl Kernel {
 
     /// Starts a daemon and greets it.
     pub fn greeted(job_timeout_ms: u32) -> Self {
-        let mut kernel = Self::start();
+        Self::greeted_on(job_timeout_ms, None)
+    }
+
+    /// The same with a bus for it.
+    pub fn greeted_on(job_timeout_ms: u32, bus: Option<livehal_bus::Bus>) -> Self {
+        let mut kernel = Self::start_on(bus);
         kernel.send_hello(1, PROTO_VERSION, job_timeout_ms);
         let (header, reply) = kernel.receive::<HelloReply>();
         assert_eq!(header.kind, msg::HELLO_REPLY);
@@ -288,7 +298,12 @@ pub fn templates() -> Vec<Pid> {
 
 /// Worker processes, the oldest first: children of templates.
 pub fn workers() -> Vec<Pid> {
-    processes(&children_of(&children_of(&[me()])))
+    workers_of(me())
+}
+
+/// Those of another daemon.
+pub fn workers_of(daemon: i32) -> Vec<Pid> {
+    processes(&children_of(&children_of(&[daemon])))
 }
 
 fn me() -> i32 {

@@ -31,6 +31,7 @@ impl From<liveion::Error> for Error {
             liveion::Error::Control(ControlError::Refused { .. }) => Self::InvalidArgument(text),
             liveion::Error::Control(ControlError::Unknown { .. }) => Self::NotFound(text),
             liveion::Error::Control(ControlError::NoCamera(_)) => Self::Unavailable(text),
+            liveion::Error::Unavailable(_) => Self::Unavailable(text),
             liveion::Error::Native(Native::Stopped | Native::NoFrame) => Self::Unavailable(text),
             _ => Self::Failed(text),
         }

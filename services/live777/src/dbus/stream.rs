@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use liveion::Stream;
 use zbus::object_server::SignalEmitter;
-use zbus::{Variant, interface};
+use zbus::{Connection, Variant, interface};
 
 use super::controls::{self, Controls};
 use super::error::Error;
+use super::self_test;
 use super::state::{self, Shown};
 
 /// One stream's object.
@@ -156,6 +157,14 @@ impl StreamObject {
         let value = controls::value(&value).map_err(Error::InvalidArgument)?;
         let taken = self.stream.set_control(name, value).await?;
         Ok(controls::variant(taken))
+    }
+
+    #[zbus(out_args("sent", "decoded", "digest", "ms"))]
+    async fn self_test(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<(u32, u32, String, f64), Error> {
+        self_test::run(connection, &self.stream).await
     }
 
     #[zbus(signal, name = "StateChanged")]

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use livehal::{CaptureParams, EncoderParams, NativeSourceParams, OutputParams, VideoCodec};
+use livehal_bus::Objects as _;
+use livehal_bus::testing::contract;
 use liveion::{Live, LiveConfig, SourceConfig, StreamConfig};
-use roxmltree::{Document, Node, ParsingOptions};
 use tokio::time::timeout;
 use zbus::connection::Builder;
 use zbus::fdo::{IntrospectableProxy, ObjectManagerProxy, PropertiesProxy};
@@ -144,58 +145,6 @@ async fn until(client: &Connection, name: &str, state: &str) {
 
 // --- The contract.
 
-/// An interface as lines that do not depend on order, with every annotation.
-fn lines(interface: Node<'_, '_>) -> BTreeSet<String> {
-    let elements = interface.children().filter(Node::is_element);
-    elements.map(line).collect()
-}
-
-fn line(member: Node<'_, '_>) -> String {
-    let attributes: BTreeMap<_, _> = member.attributes().map(|a| (a.name(), a.value())).collect();
-    let mut text = format!("{} {attributes:?}", member.tag_name().name());
-    let mut annotations = BTreeSet::new();
-    for child in member.children().filter(Node::is_element) {
-        let mut attributes: BTreeMap<_, _> =
-            child.attributes().map(|a| (a.name(), a.value())).collect();
-        match child.tag_name().name() {
-            "arg" if member.has_tag_name("signal") => {
-                // Of a signal "out" goes without saying.
-                attributes.remove("direction");
-                text += &format!(" arg {attributes:?}");
-            }
-            "arg" => text += &format!(" arg {attributes:?}"),
-            _ => {
-                annotations.insert(format!("{attributes:?}"));
-            }
-        }
-    }
-    // Not annotated means this.
-    const EMITS: &str = "org.freedesktop.DBus.Property.EmitsChangedSignal";
-    if member.has_tag_name("property") && !annotations.iter().any(|a| a.contains(EMITS)) {
-        annotations.insert(format!(
-            "{:?}",
-            BTreeMap::from([("name", EMITS), ("value", "true")])
-        ));
-    }
-    format!("{text} {annotations:?}")
-}
-
-fn interface<'a>(document: &'a Document<'_>, name: &str) -> Node<'a, 'a> {
-    let mut interfaces = document
-        .descendants()
-        .filter(|n| n.has_tag_name("interface"));
-    let found = interfaces.find(|n| n.attribute("name") == Some(name));
-    found.unwrap_or_else(|| panic!("no interface {name}"))
-}
-
-fn parse(xml: &str) -> Document<'_> {
-    let options = ParsingOptions {
-        allow_dtd: true,
-        ..ParsingOptions::default()
-    };
-    Document::parse_with_options(xml, options).unwrap()
-}
-
 #[tokio::test]
 async fn the_server_is_what_the_contract_says() {
     let pair = Pair::new(vec![whip("studio")]).await;
@@ -203,7 +152,11 @@ async fn the_server_is_what_the_contract_says() {
         (ROOT.to_owned(), MANAGER),
         (of_stream("studio").unwrap().to_string(), STREAM),
     ];
-    let contract = parse(CONTRACT);
+    assert_eq!(
+        contract::interfaces(CONTRACT),
+        objects.iter().map(|(_, name)| (*name).to_owned()).collect(),
+        "an interface in the contract that nothing is compared with"
+    );
     for (path, name) in objects {
         let proxy = IntrospectableProxy::builder(&pair.client)
             .destination("org.livehal.Capture1")
@@ -212,43 +165,13 @@ async fn the_server_is_what_the_contract_says() {
             .await
             .unwrap();
         let live = proxy.introspect().await.unwrap();
-        assert_eq!(
-            lines(interface(&contract, name)),
-            lines(interface(&parse(&live), name))
-        );
+        contract::assert_same(CONTRACT, &live, name);
     }
-    let documented = contract
-        .descendants()
-        .filter(|n| n.has_tag_name("interface"));
-    assert_eq!(
-        documented.count(),
-        2,
-        "an interface in the contract that nothing is compared with"
-    );
 }
 
 #[test]
 fn the_contract_annotates_and_explains_everything() {
-    let contract = parse(CONTRACT);
-    for member in contract
-        .descendants()
-        .filter(|n| n.parent().is_some_and(|p| p.has_tag_name("interface")))
-    {
-        if !member.is_element() {
-            continue;
-        }
-        let before = std::iter::successors(member.prev_sibling(), Node::prev_sibling);
-        let comment = before
-            .take_while(|n| !n.is_element())
-            .any(|n| n.is_comment());
-        assert!(comment, "no comment before {}", line(member));
-        let annotated = member.children().any(|n| n.has_tag_name("annotation"));
-        assert!(
-            annotated || !member.has_tag_name("property"),
-            "{}",
-            line(member)
-        );
-    }
+    contract::assert_annotated_and_explained(CONTRACT);
 }
 
 // --- Objects.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use livehal::PipelineState;
+use livehal_bus::Objects;
 use liveion::{Event, Live, Stream};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
@@ -37,8 +38,6 @@ struct Object {
 }
 
 /// Has the connection come up with the objects that are always there.
-///
-/// Not put there afterwards: zbus would begin to listen for calls at an unknown moment then.
 pub(crate) fn roots<'a>(builder: Builder<'a>, live: &Live) -> Builder<'a> {
     let manager = Manager { live: live.clone() };
     builder
@@ -58,26 +57,6 @@ impl Tree {
         };
         tree.sync().await?;
         Ok(tree)
-    }
-
-    /// Follows the streams until the connection is lost or the server has ended.
-    pub(crate) async fn keep(&mut self) -> zbus::Result<()> {
-        let mut look = interval(LOOK);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let connection = self.connection.clone();
-        loop {
-            let event = tokio::select! {
-                () = connection.closed() => return Ok(()),
-                _ = look.tick() => Err(RecvError::Lagged(0)),
-                event = self.events.recv() => event,
-            };
-            match event {
-                Ok(event) => self.follow(event).await?,
-                // What was missed shows in the present state.
-                Err(RecvError::Lagged(_)) => self.sync().await?,
-                Err(RecvError::Closed) => return Ok(()),
-            }
-        }
     }
 
     async fn follow(&mut self, event: Event) -> zbus::Result<()> {
@@ -171,6 +150,28 @@ impl Tree {
             std::borrow::Cow::Borrowed(&[]),
         )
         .await
+    }
+}
+
+impl Objects for Tree {
+    /// Follows the streams until the connection is lost or the server has ended.
+    async fn keep(&mut self) -> zbus::Result<()> {
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let connection = self.connection.clone();
+        loop {
+            let event = tokio::select! {
+                () = connection.closed() => return Ok(()),
+                _ = look.tick() => Err(RecvError::Lagged(0)),
+                event = self.events.recv() => event,
+            };
+            match event {
+                Ok(event) => self.follow(event).await?,
+                // What was missed shows in the present state.
+                Err(RecvError::Lagged(_)) => self.sync().await?,
+                Err(RecvError::Closed) => return Ok(()),
+            }
+        }
     }
 }
 

@@ -3,9 +3,8 @@
 use std::process::Command;
 use std::time::Duration;
 
-use crate::bus::Bus;
 use crate::server::Server;
-use crate::{installed, until};
+use crate::{Bus, NAME, installed, until};
 
 fn live777(bus: &Bus) -> Server {
     Server::start(bus.command(Server::binary()), "session")
@@ -41,17 +40,17 @@ fn a_bus_that_comes_back_finds_it_there() {
     }
     let mut bus = Bus::session();
     let server = live777(&bus);
-    until("the name", || bus.has_live777());
+    until("the name", || bus.has(NAME));
     for _ in 0..2 {
         bus.kill();
         server.until_logged("the connection was lost");
         bus.resume();
-        until("the name after the loss", || bus.has_live777());
+        until("the name after the loss", || bus.has(NAME));
     }
     let (status, took) = server.terminate();
     assert_eq!(status.code(), Some(0));
     assert!(took < Duration::from_secs(2), "{took:?}");
-    assert!(!bus.has_live777());
+    assert!(!bus.has(NAME));
 }
 
 #[test]
@@ -63,7 +62,7 @@ fn a_second_server_waits_for_the_name() {
     }
     let bus = Bus::session();
     let first = live777(&bus);
-    until("the name", || bus.has_live777());
+    until("the name", || bus.has(NAME));
     let second = live777(&bus);
     second.until_logged("not on the session bus");
     assert!(
@@ -73,5 +72,5 @@ fn a_second_server_waits_for_the_name() {
     );
     first.terminate();
     second.until_logged("on the session bus as org.livehal.Capture1");
-    assert!(bus.has_live777());
+    assert!(bus.has(NAME));
 }

@@ -6,9 +6,8 @@ use std::process::{Child, Command};
 
 use tempfile::TempDir;
 
-use crate::bus::Bus;
 use crate::server::{Server, root};
-use crate::{installed, skip, until};
+use crate::{Bus, installed, skip, until};
 
 /// Users and groups of every Debian system, in the place of those that the package makes. The
 /// server's user is none of its group's members here, so that the two rules are told apart.

@@ -2,20 +2,18 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::ops::Deref;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
 
+use livehal_bus::testing::Program;
 use tempfile::TempDir;
-
-use crate::{LIMIT, until};
 
 /// A running live777 with the shipped configuration, on ports of its own.
 pub struct Server {
-    child: Child,
-    log: Arc<Mutex<String>>,
+    program: Program,
     _directory: TempDir,
 }
 
@@ -26,39 +24,37 @@ pub fn root() -> PathBuf {
 
 impl Server {
     /// Starts it by `command`, which has the environment and may be a wrapper around the binary.
-    pub fn start(mut command: Command, bus: &str) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+    pub fn start(command: Command, bus: &str) -> Self {
         let shipped = fs::read_to_string(root().join("conf/live777.toml")).unwrap();
+        Self::start_with(&shipped, command, bus)
+    }
+
+    /// As [`start`](Self::start), with another configuration.
+    pub fn start_with(configuration: &str, mut command: Command, bus: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
         let config = directory.path().join("live777.toml");
-        fs::write(&config, shipped.replace("127.0.0.1:7777", "127.0.0.1:0")).unwrap();
+        fs::write(
+            &config,
+            configuration.replace("127.0.0.1:7777", "127.0.0.1:0"),
+        )
+        .unwrap();
         let readable = fs::Permissions::from_mode(0o755);
         fs::set_permissions(directory.path(), readable).unwrap();
-        let mut child = command
-            .arg("--config")
-            .arg(&config)
-            .args(["--bus", bus])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let log = Arc::new(Mutex::new(String::new()));
-        collect(child.stderr.take().unwrap(), Arc::clone(&log));
+        command.arg("--config").arg(&config).args(["--bus", bus]);
+        let mut program = Program::start(command);
         let mut first = String::new();
-        BufReader::new(child.stdout.take().unwrap())
+        BufReader::new(program.stdout())
             .read_line(&mut first)
             .unwrap();
-        let server = Self {
-            child,
-            log,
-            _directory: directory,
-        };
         assert!(
             first.contains("http://"),
             "it did not start: {}",
-            server.log()
+            program.log()
         );
-        server
+        Self {
+            program,
+            _directory: directory,
+        }
     }
 
     /// The binary, without anything set.
@@ -66,49 +62,16 @@ impl Server {
         env!("CARGO_BIN_EXE_live777")
     }
 
-    /// What it logged so far.
-    pub fn log(&self) -> String {
-        self.log.lock().unwrap().clone()
-    }
-
-    /// Waits until the log has this.
-    pub fn until_logged(&self, text: &str) {
-        until(&format!("{text:?} in the log"), || {
-            self.log().contains(text)
-        });
-    }
-
     /// SIGTERM; how it ended and how long that took.
-    pub fn terminate(mut self) -> (ExitStatus, Duration) {
-        let begun = Instant::now();
-        let killed = Command::new("kill")
-            .arg(self.child.id().to_string())
-            .status();
-        assert!(killed.unwrap().success());
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return (status, begun.elapsed());
-            }
-            assert!(begun.elapsed() < LIMIT, "it does not end: {}", self.log());
-            std::thread::sleep(Duration::from_millis(10));
-        }
+    pub fn terminate(self) -> (ExitStatus, Duration) {
+        self.program.terminate()
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+impl Deref for Server {
+    type Target = Program;
 
-fn collect(mut from: impl std::io::Read + Send + 'static, to: Arc<Mutex<String>>) {
-    std::thread::spawn(move || {
-        let mut chunk = [0; 4096];
-        while let Ok(n @ 1..) = from.read(&mut chunk) {
-            to.lock()
-                .unwrap()
-                .push_str(&String::from_utf8_lossy(&chunk[..n]));
-        }
-    });
+    fn deref(&self) -> &Program {
+        &self.program
+    }
 }

@@ -11,6 +11,7 @@ use livehal::{EncodedPacket, PipelineState};
 use tokio::sync::{broadcast, watch};
 
 use super::rate::RateWindow;
+use super::record::Recorder;
 use crate::Event;
 use crate::engine::DeliveryStats;
 use crate::rtc::ProfileLevelId;
@@ -42,6 +43,8 @@ pub(crate) struct Hub {
     pub size: Mutex<(u32, u32)>,
     /// The last error of the source.
     pub last_error: Mutex<Option<String>>,
+    /// Whoever records the stream.
+    pub(super) recorder: Mutex<Option<Recorder>>,
     state: watch::Sender<PipelineState>,
     events: broadcast::Sender<Event>,
     rate: Mutex<RateWindow>,
@@ -63,6 +66,7 @@ impl Hub {
             bytes: AtomicU64::new(0),
             size: Mutex::new((0, 0)),
             last_error: Mutex::new(None),
+            recorder: Mutex::new(None),
             state: watch::Sender::new(PipelineState::Stopped),
             events,
             rate: Mutex::default(),
@@ -133,6 +137,9 @@ impl Hub {
         self.bytes
             .fetch_add(packet.data.len() as u64, Ordering::Relaxed);
         lock(&self.rate).add(Instant::now(), packet.data.len());
+        if let Some(recorder) = lock(&self.recorder).as_mut() {
+            recorder.take(packet);
+        }
         if packet.flags.key {
             self.keyframes.fetch_add(1, Ordering::Relaxed);
             self.awaiting_key.store(false, Ordering::Relaxed);

@@ -5,6 +5,7 @@ mod controls;
 mod hub;
 mod native;
 mod rate;
+mod record;
 mod sink;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -412,6 +413,7 @@ impl Stream {
             if let Some(stream) = stream.upgrade()
                 && stream.idle_epoch.load(Ordering::Relaxed) == epoch
                 && stream.hub.viewers.load(Ordering::Relaxed) == 0
+                && lock(&stream.hub.recorder).is_none()
             {
                 stream.halt();
             }

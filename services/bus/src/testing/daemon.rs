@@ -7,12 +7,15 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::until;
+use super::until;
 
 /// A running bus daemon with its socket in a directory that everybody may enter.
+#[derive(Debug)]
 pub struct Bus {
     child: Option<Child>,
-    directory: TempDir,
+    socket: PathBuf,
+    /// None where somebody else's process is the bus.
+    _directory: Option<TempDir>,
 }
 
 /// What a system bus allows by itself, as dbus-daemon's system.conf has it: signals and replies.
@@ -53,12 +56,23 @@ impl Bus {
         ))
     }
 
+    /// The bus of the test that started this process, by [`command`](Self::command).
+    pub fn inherited() -> Self {
+        let address = std::env::var("DBUS_SESSION_BUS_ADDRESS").unwrap();
+        Self {
+            child: None,
+            socket: address.strip_prefix("unix:path=").unwrap().into(),
+            _directory: None,
+        }
+    }
+
     fn start(rules: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let mut bus = Self {
             child: None,
-            directory,
+            socket: directory.path().join("bus"),
+            _directory: Some(directory),
         };
         let config = format!(
             r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
@@ -67,7 +81,7 @@ impl Bus {
   <listen>unix:path={}</listen>
   <auth>EXTERNAL</auth>{rules}
 </busconfig>"#,
-            bus.socket().display()
+            bus.socket.display()
         );
         fs::write(bus.config(), config).unwrap();
         bus.resume();
@@ -76,11 +90,12 @@ impl Bus {
 
     /// Ends the daemon, as in a crash.
     pub fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            child.kill().unwrap();
-            child.wait().unwrap();
-        }
-        let _ = fs::remove_file(self.socket());
+        let Some(mut child) = self.child.take() else {
+            return;
+        };
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let _ = fs::remove_file(&self.socket);
     }
 
     /// Starts it again, at the same address.
@@ -96,23 +111,18 @@ impl Bus {
             .spawn()
             .unwrap();
         self.child = Some(child);
-        let socket = self.socket();
         until("the bus", || {
-            std::os::unix::net::UnixStream::connect(&socket).is_ok()
+            std::os::unix::net::UnixStream::connect(&self.socket).is_ok()
         });
     }
 
     /// Its address.
     pub fn address(&self) -> String {
-        format!("unix:path={}", self.socket().display())
-    }
-
-    fn socket(&self) -> PathBuf {
-        self.directory.path().join("bus")
+        format!("unix:path={}", self.socket.display())
     }
 
     fn config(&self) -> PathBuf {
-        self.directory.path().join("bus.conf")
+        self.socket.with_extension("conf")
     }
 
     /// A command that finds this bus, as the system's and as the session's.
@@ -124,11 +134,11 @@ impl Bus {
         command
     }
 
-    /// Whether live777 is on the bus.
-    pub fn has_live777(&self) -> bool {
+    /// Whether somebody has this name on the bus.
+    pub fn has(&self, name: &str) -> bool {
         let asked = self
             .command("busctl")
-            .args(["--list", "tree", "org.livehal.Capture1"])
+            .args(["--list", "tree", name])
             .output();
         asked.unwrap().status.success()
     }

@@ -1,0 +1,82 @@
+//! `SelfTest`: what a stream has just encoded is decoded by `org.livehal.Decoder1`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use liveion::Stream;
+use zbus::Connection;
+
+use super::error::Error;
+
+const DECODER: &str = "org.livehal.Decoder1";
+/// Frames of a test.
+const FRAMES: usize = 30;
+/// For them to come.
+const PATIENCE: Duration = Duration::from_secs(6);
+
+/// Frames encoded and decoded, digest of the pictures, milliseconds of decoding.
+type Passed = (u32, u32, String, f64);
+
+/// Tests a stream by the decoder on the same bus.
+pub(crate) async fn run(connection: &Connection, stream: &Arc<Stream>) -> Result<Passed, Error> {
+    let units = stream.record(FRAMES, PATIENCE).await?;
+    let file = in_memory(&units).map_err(|e| Error::Failed(format!("no memory file: {e}")))?;
+    let reply = connection
+        .call_method(
+            Some(DECODER),
+            "/org/livehal/Decoder1",
+            Some("org.livehal.Decoder1.Manager"),
+            "VerifyStream",
+            &(zbus::Fd::from(file),),
+        )
+        .await;
+    let (decoded, digest, ms) = match reply {
+        Ok(reply) => reply.body().deserialize::<(u32, String, f64)>()?,
+        Err(e) => return Err(of_decoder(e)),
+    };
+    let sent = u32::try_from(units.len()).unwrap_or(u32::MAX);
+    if decoded == sent {
+        Ok((sent, decoded, digest, ms))
+    } else {
+        Err(Error::Failed(format!(
+            "{sent} frames were encoded, and {decoded} decoded"
+        )))
+    }
+}
+
+/// A file that nobody can change any more.
+#[cfg(target_os = "linux")]
+fn in_memory(units: &[Bytes]) -> std::io::Result<std::os::fd::OwnedFd> {
+    use std::io::Write as _;
+
+    use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let mut file = std::fs::File::from(memfd_create(c"livehal-self-test", flags)?);
+    for unit in units {
+        file.write_all(unit)?;
+    }
+    let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE | SealFlags::SEAL;
+    fcntl_add_seals(&file, seals)?;
+    Ok(file.into())
+}
+
+/// The decoder is Linux's.
+#[cfg(not(target_os = "linux"))]
+fn in_memory(_units: &[Bytes]) -> std::io::Result<std::os::fd::OwnedFd> {
+    Err(std::io::ErrorKind::Unsupported.into())
+}
+
+/// What a refusal of the decoder's says about the stream.
+fn of_decoder(error: zbus::Error) -> Error {
+    let zbus::Error::MethodError(name, text, _) = &error else {
+        return Error::Unavailable(format!("{DECODER} does not answer: {error}"));
+    };
+    let text = text.as_deref().unwrap_or_default();
+    match name.strip_prefix("org.livehal.Error.") {
+        Some("Unavailable") => Error::Unavailable(format!("{DECODER}: {text}")),
+        Some("NotSupported") => Error::NotSupported(format!("{DECODER}: {text}")),
+        Some(_) => Error::Failed(format!("what was encoded does not decode: {text}")),
+        None => Error::Unavailable(format!("there is no decoder: {name}: {text}")),
+    }
+}
