@@ -12,6 +12,8 @@ from pathlib import Path
 from support import CACHE, LAYERS, MACHINES, ROOT, Recipes, bb, layer_files, quiet
 
 LIVE777 = ROOT / "meta-livehal/recipes-rust/live777/live777_0.1.0.bb"
+DAEDALUS = ROOT / "meta-livehal/recipes-rust/daedalus/daedalus_0.1.0.bb"
+MODULE = ROOT / "meta-livehal/recipes-kernel/daedalus-v4l2/daedalus-v4l2_0.1.0.bb"
 PEER = ROOT / "meta-livehal/recipes-rust/live777-peer/live777-peer_0.1.0.bb"
 
 
@@ -143,6 +145,43 @@ class Live777(Case):
             self.assertIsInstance(caught.exception, (bb.BBHandledException, bb.data_smart.ExpansionError))
 
 
+class Decoder(Case):
+    def test_every_file_that_is_installed_is_there(self):
+        sources = re.findall(r"\$\{S\}/(\S+)", DAEDALUS.read_text())
+        self.assertEqual(len(sources), 8)
+        for source in sources:
+            self.assertTrue((ROOT / source).is_file(), source)
+        # And none of its own is left out.
+        ours = {str(p.relative_to(ROOT)) for directory in ("dbus", "systemd", "conf")
+                for p in (ROOT / directory).rglob("*") if p.is_file()
+                and re.search("daedalus|Decoder1", p.name)}
+        self.assertEqual(set(sources), ours)
+
+    def test_versions_agree(self):
+        header = (ROOT / "kernel/daedalus-v4l2/daedalus.h").read_text()
+        release = re.search(r'#define DAEDALUS_RELEASE\s+"(.*)"', header)[1]
+        for recipe in (DAEDALUS, MODULE):
+            self.assertEqual(self.recipes.parse(recipe).getVar("PV"), release)
+
+    def test_the_module_is_built_from_its_directory_under_its_licence(self):
+        d = self.recipes.parse(MODULE)
+        self.assertEqual(d.getVar("LICENSE"), "GPL-2.0-only")
+        self.assertTrue((ROOT / d.getVar("B").removeprefix(d.getVar("S") + "/") / "Kbuild").is_file())
+        for source in (ROOT / "kernel/daedalus-v4l2").rglob("*.[ch]"):
+            self.assertRegex(source.read_text(), "SPDX-License-Identifier: .*GPL-2.0", source)
+
+    def test_it_is_in_an_image_that_accepts_ffmpegs_licence_flag(self):
+        group = LAYERS[0] / "recipes-core/packagegroups/packagegroup-livehal.bb"
+        name = "packagegroup-livehal-decoder"
+        self.assertNotIn(name, self.recipes.parse(group).getVar("RDEPENDS:packagegroup-livehal"))
+        d = self.recipes.parse(group, LIVEHAL_DECODER="1")
+        self.assertIn(name, d.getVar("RDEPENDS:packagegroup-livehal").split())
+        d = self.recipes.parse(LAYERS[0] / f"recipes-multimedia/packagegroups/{name}.bb")
+        self.assertEqual(d.getVar("LICENSE_FLAGS"), "commercial_ffmpeg")
+        wanted = {"daedalus", "daedalus-v4l2", "libavcodec", "libavformat", "libavutil"}
+        self.assertEqual(set(d.getVar(f"RDEPENDS:{name}").split()), wanted)
+
+
 # Libraries of others inside crates, whose manifests tell the licence of the binding alone.
 INSIDE = {"openh264-sys2": "BSD-2-Clause", "turbojpeg-sys": "IJG AND BSD-3-Clause AND Zlib"}
 
@@ -156,6 +195,9 @@ class Licences(Case):
 
     def test_the_viewers_are_named(self):
         self.check(PEER, "peer")
+
+    def test_the_decoders_are_named(self):
+        self.check(DAEDALUS, "daedalus")
 
     def test_one_that_is_missing_is_found(self):
         self.assertTrue(granted("MIT OR Apache-2.0", {"MIT"}))

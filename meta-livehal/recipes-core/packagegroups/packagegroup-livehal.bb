@@ -18,6 +18,8 @@ PACKAGES = "${PN} ${PN}-development"
 LIVEHAL_FLEET ?= ""
 # LIVEHAL_FFMPEG = "1" (kas/opt/ffmpeg.yml): footage in MP4 and WebM, by FFmpeg's libraries.
 LIVEHAL_FFMPEG ?= "0"
+# LIVEHAL_DECODER = "1" (kas/opt/decoder.yml): a V4L2 decoder, by FFmpeg's libraries.
+LIVEHAL_DECODER ?= "0"
 
 RDEPENDS:${PN} = "\
     avahi-daemon \
@@ -34,6 +36,7 @@ RDEPENDS:${PN} = "\
 "
 # Not on the boards: see classes-recipe/livehal_image.bbclass.
 RDEPENDS:${PN}:append:qemuarm64 = " rauc-mark-good"
+RDEPENDS:${PN}:append = " ${@bb.utils.contains('LIVEHAL_DECODER', '1', 'packagegroup-livehal-decoder', '', d)}"
 RDEPENDS:${PN}:append = " ${@bb.utils.contains('LIVEHAL_FFMPEG', '1', 'packagegroup-livehal-ffmpeg', '', d)}"
 RDEPENDS:${PN}:append = " ${@bb.utils.contains('LIVEHAL_FLEET', 'hawkbit', 'livehal-hawkbit', '', d)}"
 RDEPENDS:${PN}-development = "\

@@ -69,14 +69,16 @@ fn in_memory(_units: &[Bytes]) -> std::io::Result<std::os::fd::OwnedFd> {
 
 /// What a refusal of the decoder's says about the stream.
 fn of_decoder(error: zbus::Error) -> Error {
-    let zbus::Error::MethodError(name, text, _) = &error else {
-        return Error::Unavailable(format!("{DECODER} does not answer: {error}"));
+    let refused = match &error {
+        zbus::Error::MethodError(name, text, _) => name
+            .strip_prefix("org.livehal.Error.")
+            .map(|kind| (kind, text.as_deref().unwrap_or_default())),
+        _ => None,
     };
-    let text = text.as_deref().unwrap_or_default();
-    match name.strip_prefix("org.livehal.Error.") {
-        Some("Unavailable") => Error::Unavailable(format!("{DECODER}: {text}")),
-        Some("NotSupported") => Error::NotSupported(format!("{DECODER}: {text}")),
-        Some(_) => Error::Failed(format!("what was encoded does not decode: {text}")),
-        None => Error::Unavailable(format!("there is no decoder: {name}: {text}")),
+    match refused {
+        Some(("Unavailable", text)) => Error::Unavailable(format!("{DECODER}: {text}")),
+        Some(("NotSupported", text)) => Error::NotSupported(format!("{DECODER}: {text}")),
+        Some((_, text)) => Error::Failed(format!("what was encoded does not decode: {text}")),
+        None => Error::Unavailable(format!("there is no decoder: {error}")),
     }
 }

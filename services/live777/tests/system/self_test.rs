@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use livehal_bus::testing::{Bus, bus_installed, until};
 use tokio::runtime::Runtime;
-use zbus::{Connection, interface};
+use zbus::{Connection, DBusError, interface};
 
 use crate::server::{Server, root};
 use crate::{NAME, decoder};
@@ -117,6 +117,15 @@ fn without_a_decoder_it_says_so() {
 /// What somebody between the server and the decoder does to a stream.
 type Change = fn(&mut Vec<u8>);
 
+/// The real one's refusals, passed on.
+#[derive(Debug, DBusError)]
+#[zbus(prefix = "org.livehal.Error")]
+enum Refusal {
+    #[zbus(error)]
+    ZBus(zbus::Error),
+    Failed(String),
+}
+
 /// Has the decoder's name on the server's bus, and passes streams on to the real one on another.
 struct Between {
     change: Arc<Mutex<Change>>,
@@ -125,7 +134,7 @@ struct Between {
 
 #[interface(name = "org.livehal.Decoder1.Manager")]
 impl Between {
-    async fn verify_stream(&self, stream: zbus::OwnedFd) -> zbus::fdo::Result<(u32, String, f64)> {
+    async fn verify_stream(&self, stream: zbus::OwnedFd) -> Result<(u32, String, f64), Refusal> {
         let file = File::from(std::os::fd::OwnedFd::from(stream));
         // Nobody can have changed it on its way here.
         assert!(file.write_all_at(b"x", 0).is_err() && file.set_len(0).is_err());
@@ -144,8 +153,15 @@ impl Between {
                 "VerifyStream",
                 &stream,
             )
-            .await?;
-        Ok(answer.body().deserialize()?)
+            .await;
+        match answer {
+            Ok(answer) => Ok(answer.body().deserialize()?),
+            Err(zbus::Error::MethodError(name, text, _)) => {
+                assert_eq!(name, "org.livehal.Error.Failed");
+                Err(Refusal::Failed(text.unwrap()))
+            }
+            Err(other) => Err(other.into()),
+        }
     }
 }
 
