@@ -136,5 +136,15 @@ if rmmod daedalus_v4l2 2>/dev/null; then fail "unloaded while the daemon has it"
 systemctl stop "$unit"
 rmmod daedalus_v4l2
 
+step "told to, it runs without the module"
+mkdir -p "/etc/systemd/system/$unit.d"
+printf '[Unit]\nAssertPathExists=\n' >"/etc/systemd/system/$unit.d/without-module.conf"
+sed -i 's/^enabled = true/enabled = false/' /etc/livehal/daedalus.toml
+systemctl daemon-reload
+systemctl start "$unit" || fail "$(journalctl -u "$unit" --no-pager -n 20)"
+[[ $(verify "$work/main.h264") == "40 frames "* ]] || fail "it does not decode"
+[[ $(property ModuleVersion) == 's ""' ]] || fail "the version of no module is $(property ModuleVersion)"
+systemctl stop "$unit"
+
 errors=$(journalctl --boot --no-pager -q --priority=err -u "$unit" | grep -v 'Assertion failed' || true)
 [[ -z $errors ]] || fail "errors in the journal: $errors"
