@@ -174,13 +174,19 @@ without_complaint() { # without_complaint COMMAND...: no error, and no warning b
 }
 step_parse() {
     configure "$build/parse" livehal "${all[@]}" </dev/null
-    local machine
+    local machine recipe
     for machine in "${machines[@]}"; do
         export MACHINE=$machine
         check "parse-$machine" without_complaint bitbake_env "$build/parse" bitbake -p
         check "graph-$machine" without_complaint bitbake_env "$build/parse" bitbake -g livehal-image livehal-bundle
         grep -q '"live777.do_compile"' "$build/parse/task-depends.dot" 2>/dev/null ||
             check "graph-has-live777-$machine" false
+    done
+    # With the decoder, by what kas/opt/decoder.yml says.
+    sed -n '/50-decoder/,$ s/^    //p' kas/opt/decoder.yml | configure "$build/parse" livehal "${all[@]}"
+    MACHINE=raspberrypi5 check graph-decoder without_complaint bitbake_env "$build/parse" bitbake -g livehal-image
+    for recipe in daedalus daedalus-v4l2 ffmpeg; do
+        grep -q "\"$recipe.do_compile\"" "$build/parse/task-depends.dot" 2>/dev/null || check "graph-has-$recipe" false
     done
     unset MACHINE
 }
@@ -297,7 +303,14 @@ EOF
     done
     MACHINE=rdk-x5 check build-rdk-x5-boot-script tasks \
         "$root"/meta-livehal-rdk-x5/recipes-bsp/*/*.bb deploy package_write_deb package_qa
-    check package-content package_content
+    check package-content package_content live777 usr/bin/live777 usr/lib/systemd/system/live777.service \
+        usr/lib/sysusers.d/livehal.conf usr/share/dbus-1/system.d/org.livehal.Capture1.conf \
+        usr/share/dbus-1/system-services/org.livehal.Capture1.service
+    check decoder-content package_content daedalus usr/bin/daedalus_v4l2_daemon etc/livehal/daedalus.toml \
+        usr/lib/systemd/system/daedalus-v4l2.service usr/lib/sysusers.d/daedalus.conf \
+        usr/lib/modules-load.d/daedalus.conf usr/lib/udev/rules.d/71-daedalus.rules \
+        usr/share/dbus-1/system.d/org.livehal.Decoder1.conf \
+        usr/share/dbus-1/system-services/org.livehal.Decoder1.service
 }
 
 # tasks RECIPE TASK...: of this recipe alone; what it depends on is Debian's.
@@ -322,21 +335,20 @@ rust_for_aarch64() {
     dpkg-deb -x "$apt"/libstd-rust-web-dev_*_arm64.deb "$1"
 }
 
+# package_content NAME PROGRAM FILE...: what is in a package; its program is for the boards.
 package_content() {
-    local package listing
-    package=$(find "$build/package/debs" -name 'live777_*.deb' | head -n 1)
+    local name=$1 program=$2 package listing file
+    shift
+    package=$(find "$build/package/debs" -name "${name}_*.deb" | head -n 1)
     [[ -n $package ]] || { printf 'no package\n'; return 1; }
     dpkg-deb --info "$package" && dpkg-deb --contents "$package" || return 1
     [[ $(dpkg-deb --field "$package" Version) == "$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)"* ]] || return 1
     listing=$(dpkg-deb --contents "$package")
-    local file
-    for file in usr/bin/live777 usr/lib/systemd/system/live777.service usr/lib/sysusers.d/livehal.conf \
-        usr/share/dbus-1/system.d/org.livehal.Capture1.conf \
-        usr/share/dbus-1/system-services/org.livehal.Capture1.service; do
+    for file in "$@"; do
         grep -q "root/root.* \./$file$" <<<"$listing" || { printf 'missing: %s\n' "$file"; return 1; }
     done
-    dpkg-deb --fsys-tarfile "$package" | tar -xO ./usr/bin/live777 >"$build/live777-aarch64"
-    file "$build/live777-aarch64" | grep -q 'ARM aarch64'
+    dpkg-deb --fsys-tarfile "$package" | tar -xO "./$program" >"$build/$name-aarch64"
+    file "$build/$name-aarch64" | grep -q 'ARM aarch64'
 }
 
 # The packages of the step `build` in a Debian machine of arm64: live777 under its systemd and D-Bus, and the

@@ -48,12 +48,11 @@ impl Bus {
         Self::start(SESSION_DEFAULTS)
     }
 
-    /// A bus like the system's, with a policy file.
-    pub fn system(policy: &Path) -> Self {
-        Self::start(&format!(
-            "{SYSTEM_DEFAULTS}\n  <include>{}</include>",
-            policy.display()
-        ))
+    /// A bus like the system's, with policy files.
+    pub fn system(policies: &[&Path]) -> Self {
+        let include = |file: &&Path| format!("\n  <include>{}</include>", file.display());
+        let includes: String = policies.iter().map(include).collect();
+        Self::start(&format!("{SYSTEM_DEFAULTS}{includes}"))
     }
 
     /// The bus of the test that started this process, by [`command`](Self::command).

@@ -64,7 +64,7 @@ fn only_the_group_and_root_may_look_and_verify_and_nobody_else_may_own_the_name(
     let binary = directory.path().join("daemon");
     fs::copy(DAEMON, &binary).unwrap();
     let binary = binary.to_str().unwrap();
-    let bus = Bus::system(&policy(&directory));
+    let bus = Bus::system(&[&policy(&directory)]);
 
     let stranger = run_as(&bus, STRANGER, GROUP.1, binary);
     let stranger = without_module(stranger, directory.path(), "system");

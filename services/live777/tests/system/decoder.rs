@@ -1,10 +1,11 @@
 //! The decoder's daemon, built from the same tree.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use livehal_bus::testing::{Bus, Program, bus_installed, installed, skip, until};
+use livehal_bus::testing::{Bus, Program, bus_installed, installed, skip};
 
 pub const NAME: &str = "org.livehal.Decoder1";
 pub const ROOT: &str = "/org/livehal/Decoder1";
@@ -33,6 +34,11 @@ pub fn binary() -> &'static Path {
 
 /// A daemon on a bus, decoding for the bus alone; none where there is no FFmpeg.
 pub fn start(bus: &Bus, test: &str) -> Option<Program> {
+    start_by(bus.command(binary().to_str().unwrap()), "session", test)
+}
+
+/// The same by a command, which may be a wrapper around the program.
+pub fn start_by(mut command: Command, bus: &str, test: &str) -> Option<Program> {
     if !bus_installed(test) {
         return None;
     }
@@ -41,14 +47,16 @@ pub fn start(bus: &Bus, test: &str) -> Option<Program> {
         skip(test, &String::from_utf8_lossy(&probe.stderr));
         return None;
     }
+    // Read before the name is there.
     let directory = tempfile::tempdir().unwrap();
+    let open = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(directory.path(), open).unwrap();
     let config = directory.path().join("daedalus.toml");
     std::fs::write(&config, "[bridge]\nenabled = false\n").unwrap();
-    let mut command = bus.command(binary().to_str().unwrap());
     command.arg("--config").arg(&config);
-    command.args(["daemon", "--bus", "session"]);
+    command.args(["daemon", "--bus", bus]);
     let daemon = Program::start(command);
-    until("the decoder", || bus.has(NAME));
+    daemon.until_logged("bus as org.livehal.Decoder1");
     Some(daemon)
 }
 

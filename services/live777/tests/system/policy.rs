@@ -1,11 +1,12 @@
 //! The bus policy, enforced by a real dbus-daemon against real users.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
 use tempfile::TempDir;
 
+use crate::decoder;
 use crate::server::{Server, root};
 use crate::{Bus, installed, skip, until};
 
@@ -13,18 +14,24 @@ use crate::{Bus, installed, skip, until};
 /// server's user is none of its group's members here, so that the two rules are told apart.
 const SERVER: (&str, u32) = ("daemon", 1);
 const GROUP: (&str, u32) = ("games", 60);
+const DECODER: (&str, u32) = ("bin", 2);
 const STRANGER: u32 = 65534;
 
 /// The shipped policy with those names.
 fn policy(directory: &TempDir) -> PathBuf {
-    let shipped = fs::read_to_string(root().join("dbus/org.livehal.Capture1.conf")).unwrap();
-    let user = format!("user=\"{}\"", SERVER.0);
+    policy_of(directory, "org.livehal.Capture1.conf", "livehal", SERVER.0)
+}
+
+/// A shipped policy with another user in the place of its server's, and the group.
+fn policy_of(directory: &TempDir, file: &str, server: &str, user: &str) -> PathBuf {
+    let shipped = fs::read_to_string(root().join("dbus").join(file)).unwrap();
+    let user = format!("user=\"{user}\"");
     let group = format!("group=\"{}\"", GROUP.0);
     let ours = shipped
-        .replace("user=\"livehal\"", &user)
+        .replace(&format!("user=\"{server}\""), &user)
         .replace("group=\"livehal\"", &group);
     assert!(ours.contains(&user) && ours.contains(&group), "{ours}");
-    let file = directory.path().join("policy.conf");
+    let file = directory.path().join(file);
     fs::write(&file, ours).unwrap();
     file
 }
@@ -85,10 +92,14 @@ fn possible(test: &str) -> bool {
 
 /// The binary where every user may run it: the build directory may be private.
 fn public_binary(directory: &TempDir) -> String {
+    public_copy(directory, Server::binary().as_ref())
+}
+
+fn public_copy(directory: &TempDir, binary: &Path) -> String {
     use std::os::unix::fs::PermissionsExt as _;
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let copy = directory.path().join("live777");
-    fs::copy(Server::binary(), &copy).unwrap();
+    let copy = directory.path().join(binary.file_name().unwrap());
+    fs::copy(binary, &copy).unwrap();
     copy.to_str().unwrap().to_owned()
 }
 
@@ -98,7 +109,7 @@ fn only_the_group_and_root_may_look_and_control() {
         return;
     }
     let directory = tempfile::tempdir().unwrap();
-    let bus = Bus::system(&policy(&directory));
+    let bus = Bus::system(&[&policy(&directory)]);
     let binary = public_binary(&directory);
     let server = Server::start(run_as(&bus, SERVER.1, SERVER.1, &binary), "system");
     server.until_logged("on the system bus as");
@@ -133,7 +144,7 @@ fn nobody_else_may_own_the_name() {
         return;
     }
     let directory = tempfile::tempdir().unwrap();
-    let bus = Bus::system(&policy(&directory));
+    let bus = Bus::system(&[&policy(&directory)]);
     let binary = public_binary(&directory);
     for (uid, gid) in [(STRANGER, STRANGER), (STRANGER, GROUP.1)] {
         let server = Server::start(run_as(&bus, uid, gid, &binary), "system");
@@ -144,6 +155,37 @@ fn nobody_else_may_own_the_name() {
             server.log()
         );
     }
+}
+
+#[test]
+fn live777_may_ask_the_decoder_under_both_policies() {
+    const TEST: &str = "SelfTest under the bus policies";
+    if !possible(TEST) {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let ours = policy(&directory);
+    let decoders = policy_of(
+        &directory,
+        "org.livehal.Decoder1.conf",
+        "daedalus",
+        DECODER.0,
+    );
+    let bus = Bus::system(&[&ours, &decoders]);
+    let binary = public_copy(&directory, decoder::binary());
+    let decoder = run_as(&bus, DECODER.1, DECODER.1, &binary);
+    let Some(_decoder) = decoder::start_by(decoder, "system", TEST) else {
+        return;
+    };
+    let binary = public_binary(&directory);
+    // As the unit has it: its group is the one that may call the decoder.
+    let server = Server::start(run_as(&bus, SERVER.1, GROUP.1, &binary), "system");
+    server.until_logged("on the system bus as");
+    until("the stream", || busctl(&bus, (0, 0), READ).is_ok());
+    let call = ["call", "org.livehal.Capture1", DEMO, STREAM, "SelfTest"];
+    let answer = busctl(&bus, (0, 0), &call).unwrap();
+    assert!(answer.starts_with("uusd "), "{answer}");
+    server.terminate();
 }
 
 /// A `gdbus monitor` of the server's signals.
@@ -184,7 +226,7 @@ fn strangers_get_no_signals() {
         return;
     }
     let directory = tempfile::tempdir().unwrap();
-    let bus = Bus::system(&policy(&directory));
+    let bus = Bus::system(&[&policy(&directory)]);
     let binary = public_binary(&directory);
     let server = Server::start(run_as(&bus, SERVER.1, SERVER.1, &binary), "system");
     server.until_logged("on the system bus as");
