@@ -1,6 +1,6 @@
 //! Between the daemon and a worker: a stream socket.
 //!
-//! To the worker goes what the kernel sent, as it was, after a [`Prefix`] and with a descriptor
+//! To the worker goes what the kernel sent, as it was, after a prefix and with a descriptor
 //! where one is needed. Back come messages that only differ in who checks them: the worker is
 //! believed as little as the kernel believes the daemon.
 

@@ -1,7 +1,7 @@
 //! The process that workers are copies of: it has loaded FFmpeg, and waits.
 //!
 //! To load the libraries takes longer than a client may wait; to copy a process that has them, a few
-//! milliseconds. It sees no stream: its only words are [`Order`] and [`Report`], on a socket. It is the
+//! milliseconds. It sees no stream: its only words are `Order` and `Report`, on a socket. It is the
 //! workers' parent, so a process number stays theirs until it has reported how they ended.
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};

@@ -2,8 +2,8 @@
 //!
 //! A client parses the stream's sequence and picture parameter sets itself and hands them over as
 //! controls; the buffer holds the slices of one picture only. A decoder wants to parse the sets
-//! itself, so they are written again from the controls ([`params`]), under the numbers by which the
-//! slices ask for them ([`slices`]).
+//! itself, so they are written again from the controls (`params`), under the numbers by which the
+//! slices ask for them (`slices`).
 
 mod bits;
 pub mod controls;
