@@ -83,12 +83,6 @@ pub fn run(library: &Library, socket: UnixStream, options: WorkerOptions) -> io:
             (&socket).write_all(&answer)?;
         }
     }
-    if options.verbose {
-        eprintln!(
-            "worker ends: {} pictures, {} copies",
-            worker.pictures, worker.copies
-        );
-    }
     Ok(())
 }
 
@@ -128,6 +122,12 @@ impl Worker<'_> {
             Message::Format(format) => self.format = Some(format),
             Message::Buffers => self.buffers.clear(),
             Message::Reset => {
+                if self.options.verbose {
+                    eprintln!(
+                        "context {}: {} pictures, {} copies",
+                        header.ctx, self.pictures, self.copies
+                    );
+                }
                 if let Some(Ok(decoder)) = &mut self.decoder {
                     decoder.reset();
                 }
