@@ -123,10 +123,10 @@ impl Worker<'_> {
             Message::Buffers => self.buffers.clear(),
             Message::Reset => {
                 if self.options.verbose {
-                    eprintln!(
-                        "context {}: {} pictures, {} copies",
-                        header.ctx, self.pictures, self.copies
-                    );
+                    let (ctx, pictures, copies) = (header.ctx, self.pictures, self.copies);
+                    // By one write: this process may be ended at any time.
+                    let line = format!("context {ctx}: {pictures} pictures, {copies} copies\n");
+                    let _ = io::stderr().write_all(line.as_bytes());
                 }
                 if let Some(Ok(decoder)) = &mut self.decoder {
                     decoder.reset();
