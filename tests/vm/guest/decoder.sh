@@ -50,11 +50,18 @@ counts() {
 }
 counts_are() { [[ $(counts) == "$1" ]]; }
 
-# free_kib: memory that nobody uses, when caches are dropped.
-free_kib() {
+# lost_kib: memory of no known use, where pages would be that somebody has forgotten to free.
+lost_kib() {
     sync
     echo 3 >/proc/sys/vm/drop_caches
-    awk '/^MemFree:/ { print $2 }' /proc/meminfo
+    awk '/^(MemFree|Buffers|Cached|AnonPages|Slab|KernelStack|PageTables|Percpu|VmallocUsed):/ { known += $2 }
+         /^MemTotal:/ { total = $2 } END { print total - known }' /proc/meminfo
+}
+
+# memory: what is used for what, for whoever reads the log.
+memory() {
+    awk '/^(MemFree|AnonPages|Cached|Shmem|SReclaimable|SUnreclaim|KernelStack|PageTables|Percpu|VmallocUsed):/ {
+        printf "%s%s ", $1, $2 }' /proc/meminfo
 }
 
 # nothing_is_stuck: no process sleeps so that no signal reaches it.
