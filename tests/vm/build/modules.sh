@@ -28,7 +28,9 @@ if [[ -n $symbols && -s $symbols ]]; then
     arguments+=("KBUILD_EXTRA_SYMBOLS=$inside/Module.symvers"
         KCFLAGS=-DCONFIG_V4L2_MEM2MEM_DEV_MODULE=1)
 fi
-chroot "$chroot" make "-j$(nproc)" "${arguments[@]}" modules
+# Newer kernels' objtool reads its limits from /proc.
+unshare --mount bash -c 'mount -t proc proc "$1/proc" && exec chroot "$@"' -- \
+    "$chroot" make "-j$(nproc)" "${arguments[@]}" modules
 mkdir -p "$out"
 find "$work/module" -name '*.ko' -exec cp {} "$out/" \;
 cp "$work/module/Module.symvers" "$out/"
