@@ -98,27 +98,29 @@ int daedalus_bridge_send(struct daedalus_dev *dev, u32 gen,
 	return 0;
 }
 
-/* Takes back a request that nobody waits for; or says so, where it was read. */
-void daedalus_bridge_cancel(struct daedalus_ctx *ctx, u64 cookie)
+/* Takes back a request; false if it has been read. */
+bool daedalus_bridge_take_back(struct daedalus_dev *dev, u64 cookie)
 {
-	struct daedalus_bridge *bridge = &ctx->dev->bridge;
-	struct daedalus_msg *msg, *next, *abort;
+	struct daedalus_bridge *bridge = &dev->bridge;
+	struct daedalus_msg *msg, *next;
 	LIST_HEAD(dropped);
-	u32 gen;
+	bool taken;
 
 	spin_lock(&bridge->lock);
-	gen = bridge->gen;
 	list_for_each_entry_safe(msg, next, &bridge->queue, node)
 		if (msg->header.cookie == cookie)
 			daedalus_bridge_drop(bridge, msg, &dropped);
 	spin_unlock(&bridge->lock);
-	if (!list_empty(&dropped)) {
-		daedalus_bridge_free(&dropped);
-		return;
-	}
-	abort = daedalus_msg_alloc(DAEDALUS_MSG_ABORT, sizeof(abort->header),
-				   ctx->id, cookie);
-	daedalus_bridge_send(ctx->dev, gen, abort);
+	taken = !list_empty(&dropped);
+	daedalus_bridge_free(&dropped);
+	return taken;
+}
+
+/* Says that nobody waits for a request that has been read. */
+void daedalus_bridge_abort(struct daedalus_ctx *ctx, u64 cookie)
+{
+	daedalus_bridge_send(ctx->dev, ctx->announced_gen,
+			     daedalus_msg_news(DAEDALUS_MSG_ABORT, ctx->id, cookie));
 }
 
 /* Whether the last message about the context is of this type. */
@@ -133,6 +135,26 @@ static bool daedalus_bridge_said(struct daedalus_bridge *bridge, u32 ctx, u16 ty
 	return false;
 }
 
+/* Drops what is unread about the context; true if the daemon knows of it. */
+static bool daedalus_bridge_drop_ctx(struct daedalus_bridge *bridge, u32 ctx,
+				     struct list_head *to)
+{
+	struct daedalus_msg *msg, *next;
+	bool known = true, first = true;
+
+	lockdep_assert_held(&bridge->lock);
+	list_for_each_entry_safe(msg, next, &bridge->queue, node) {
+		if (msg->header.ctx != ctx)
+			continue;
+		/* It may have been closed and opened again, unread. */
+		if (first)
+			known = msg->header.type != DAEDALUS_MSG_CTX_OPEN;
+		first = false;
+		daedalus_bridge_drop(bridge, msg, to);
+	}
+	return known;
+}
+
 /*
  * Tells the daemon of something about a context that it knows. At its end what
  * is still unread goes; if that includes its beginning, there is nothing to say.
@@ -140,27 +162,18 @@ static bool daedalus_bridge_said(struct daedalus_bridge *bridge, u32 ctx, u16 ty
 void daedalus_bridge_tell(struct daedalus_ctx *ctx, u16 type)
 {
 	struct daedalus_bridge *bridge = &ctx->dev->bridge;
-	struct daedalus_msg *msg, *next, *news;
+	struct daedalus_msg *news;
 	LIST_HEAD(dropped);
 	bool needed;
 
 	if (!ctx->announced_gen)
 		return;
-	news = daedalus_msg_alloc(type, sizeof(news->header), ctx->id, 0);
-	if (!news)
-		return;
+	news = daedalus_msg_news(type, ctx->id, 0);
 	spin_lock(&bridge->lock);
 	needed = daedalus_bridge_usable(bridge, ctx->announced_gen) &&
 		 !daedalus_bridge_said(bridge, ctx->id, type);
-	if (needed && type == DAEDALUS_MSG_CTX_CLOSE) {
-		list_for_each_entry_safe(msg, next, &bridge->queue, node) {
-			if (msg->header.ctx != ctx->id)
-				continue;
-			if (msg->header.type == DAEDALUS_MSG_CTX_OPEN)
-				needed = false;
-			daedalus_bridge_drop(bridge, msg, &dropped);
-		}
-	}
+	if (needed && type == DAEDALUS_MSG_CTX_CLOSE)
+		needed = daedalus_bridge_drop_ctx(bridge, ctx->id, &dropped);
 	if (needed)
 		daedalus_bridge_append(bridge, news);
 	spin_unlock(&bridge->lock);

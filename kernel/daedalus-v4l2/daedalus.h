@@ -30,6 +30,8 @@
 /* Of a bitstream buffer. An access unit is smaller than its picture. */
 #define DAEDALUS_MIN_BITSTREAM	(64u << 10)
 #define DAEDALUS_MAX_BITSTREAM	(64u << 20)
+/* P010 of the largest size. */
+#define DAEDALUS_MAX_PICTURE	(DAEDALUS_MAX_SIZE * DAEDALUS_MAX_SIZE * 3)
 
 /* One control of a codec. */
 struct daedalus_ctrl {
@@ -126,7 +128,7 @@ struct daedalus_ctx {
 	u32 id;
 	kuid_t uid;
 
-	/* Of both queues, as vb2 wants it. */
+	/* Of both queues, as vb2 wants it, and of the formats. */
 	struct mutex lock;
 	const struct daedalus_codec *codec;
 	struct v4l2_pix_format_mplane src_fmt;
@@ -143,7 +145,7 @@ struct daedalus_ctx {
 	 * m2m context: release() waits for that.
 	 */
 	struct mutex finish;
-	/* Guards @job and @aborting. */
+	/* Guards @job, @aborting and @lost. */
 	spinlock_t job_lock;
 	struct daedalus_job job;
 	/* Streaming is being stopped: a job that is being prepared ends at once. */
@@ -153,6 +155,10 @@ struct daedalus_ctx {
 	u32 announced_gen;
 	/* It has been told what CAPTURE buffers look like. */
 	bool announced_format;
+	/* A unit of the stream has been taken, by whatever daemon or none. */
+	bool begun;
+	/* A unit never came to the daemon, which does not know. By @job_lock. */
+	bool lost;
 };
 
 struct daedalus_buffer {
@@ -199,12 +205,14 @@ int daedalus_request_validate(struct media_request *req);
 extern const struct v4l2_m2m_ops daedalus_m2m_ops;
 unsigned int daedalus_job_timeout_ms(void);
 void daedalus_job_init(struct daedalus_ctx *ctx);
+void daedalus_stream_forget(struct daedalus_ctx *ctx);
 int daedalus_job_end(struct daedalus_ctx *ctx, u64 cookie, u32 status,
 		     u32 bytesused);
 void daedalus_jobs_fail(struct daedalus_dev *dev);
 
 /* message.c */
 struct daedalus_msg *daedalus_msg_alloc(u16 type, size_t len, u32 ctx, u64 cookie);
+struct daedalus_msg *daedalus_msg_news(u16 type, u32 ctx, u64 cookie);
 void daedalus_msg_free(struct daedalus_msg *msg);
 struct daedalus_msg *daedalus_msg_hello(void);
 struct daedalus_msg *daedalus_msg_bytes(u32 codec, u64 cookie,
@@ -220,7 +228,8 @@ int daedalus_bridge_register(struct daedalus_dev *dev);
 void daedalus_bridge_unregister(struct daedalus_dev *dev);
 u32 daedalus_bridge_gen(struct daedalus_dev *dev, u32 codec);
 int daedalus_bridge_send(struct daedalus_dev *dev, u32 gen, struct daedalus_msg *msg);
-void daedalus_bridge_cancel(struct daedalus_ctx *ctx, u64 cookie);
+bool daedalus_bridge_take_back(struct daedalus_dev *dev, u64 cookie);
+void daedalus_bridge_abort(struct daedalus_ctx *ctx, u64 cookie);
 void daedalus_bridge_tell(struct daedalus_ctx *ctx, u16 type);
 
 /* debugfs.c */

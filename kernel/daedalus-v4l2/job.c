@@ -104,30 +104,62 @@ static u64 daedalus_job_cookie(struct daedalus_ctx *ctx)
 	return cookie;
 }
 
+/* A unit will never come to the daemon: what follows may refer to it. */
+static void daedalus_job_lost(struct daedalus_ctx *ctx)
+{
+	spin_lock(&ctx->job_lock);
+	ctx->lost = true;
+	spin_unlock(&ctx->job_lock);
+}
+
+static bool daedalus_job_was_lost(struct daedalus_ctx *ctx)
+{
+	bool lost;
+
+	spin_lock(&ctx->job_lock);
+	lost = ctx->lost;
+	ctx->lost = false;
+	spin_unlock(&ctx->job_lock);
+	return lost;
+}
+
 static void daedalus_job_timeout(struct work_struct *work)
 {
 	struct daedalus_ctx *ctx = container_of(to_delayed_work(work),
 						struct daedalus_ctx, timeout);
 	u64 cookie = 0;
+	bool unread;
 
 	spin_lock(&ctx->job_lock);
 	/* The job that this timer was for may be over, and the next begun. */
 	if (ctx->job.cookie && time_after_eq(jiffies, ctx->job.deadline))
 		cookie = ctx->job.cookie;
 	spin_unlock(&ctx->job_lock);
-	if (!daedalus_job_end(ctx, cookie, DAEDALUS_DECODE_ERR_RECV, 0)) {
-		daedalus_bridge_cancel(ctx, cookie);
-		dev_warn_ratelimited(ctx->dev->v4l2_dev.dev,
-				     "context %u: no answer within %u ms\n",
-				     ctx->id, daedalus_job_timeout_ms());
-	}
+	if (!cookie)
+		return;
+	/* Before its end, for then the next job may begin. */
+	unread = daedalus_bridge_take_back(ctx->dev, cookie);
+	if (unread)
+		daedalus_job_lost(ctx);
+	if (daedalus_job_end(ctx, cookie, DAEDALUS_DECODE_ERR_RECV, 0))
+		return;
+	if (!unread)
+		daedalus_bridge_abort(ctx, cookie);
+	dev_warn_ratelimited(ctx->dev->v4l2_dev.dev,
+			     "context %u: no answer within %u ms\n",
+			     ctx->id, daedalus_job_timeout_ms());
 }
 
-/* Tells the daemon of the context, and what its CAPTURE buffers look like. */
+/*
+ * Tells the daemon of the context, and what its CAPTURE buffers look like. After
+ * a unit that it has not seen the context is another one to it.
+ */
 static int daedalus_announce(struct daedalus_ctx *ctx, u32 gen)
 {
 	int ret;
 
+	if (daedalus_job_was_lost(ctx))
+		daedalus_bridge_tell(ctx, DAEDALUS_MSG_CTX_CLOSE);
 	if (ctx->announced_gen != gen) {
 		ret = daedalus_bridge_send(ctx->dev, gen, daedalus_msg_open(ctx));
 		if (ret)
@@ -189,6 +221,7 @@ static void daedalus_device_run(void *priv)
 		    ctx->dst_fmt.plane_fmt[0].sizeimage &&
 	    !daedalus_announce(ctx, gen))
 		msg = daedalus_msg_decode(ctx, job.cookie, job.src, job.dst);
+	ctx->begun = true;
 	/* Once registered, the job may be ended by others, and the file closed. */
 	kref_get(&ctx->ref);
 	if (!msg || !daedalus_job_register(ctx, &job))
@@ -200,6 +233,7 @@ static void daedalus_device_run(void *priv)
 
 fail:
 	daedalus_msg_free(msg);
+	daedalus_job_lost(ctx);
 	mutex_lock(&ctx->finish);
 	daedalus_job_finish(ctx, &job, DAEDALUS_DECODE_ERR_OPEN, 0);
 	mutex_unlock(&ctx->finish);
@@ -209,20 +243,32 @@ fail:
 static void daedalus_job_abort(void *priv)
 {
 	struct daedalus_ctx *ctx = priv;
+	bool unread;
 	u64 cookie;
 
 	spin_lock(&ctx->job_lock);
 	ctx->aborting = true;
 	cookie = ctx->job.cookie;
 	spin_unlock(&ctx->job_lock);
-	if (!daedalus_job_end(ctx, cookie, DAEDALUS_DECODE_ERR_RECV, 0))
-		daedalus_bridge_cancel(ctx, cookie);
+	if (!cookie)
+		return;
+	/* What streaming ended with is forgotten: no need to tell of a loss. */
+	unread = daedalus_bridge_take_back(ctx->dev, cookie);
+	if (!daedalus_job_end(ctx, cookie, DAEDALUS_DECODE_ERR_RECV, 0) && !unread)
+		daedalus_bridge_abort(ctx, cookie);
 }
 
 const struct v4l2_m2m_ops daedalus_m2m_ops = {
 	.device_run = daedalus_device_run,
 	.job_abort = daedalus_job_abort,
 };
+
+/* What is decoded next does not refer to anything before. */
+void daedalus_stream_forget(struct daedalus_ctx *ctx)
+{
+	daedalus_job_was_lost(ctx);
+	ctx->begun = false;
+}
 
 void daedalus_job_init(struct daedalus_ctx *ctx)
 {

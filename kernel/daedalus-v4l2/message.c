@@ -8,6 +8,17 @@
 
 #include "daedalus.h"
 
+static void daedalus_msg_fill(struct daedalus_msg *msg, u16 type, size_t len,
+			      u32 ctx, u64 cookie)
+{
+	INIT_LIST_HEAD(&msg->node);
+	msg->header.len = len;
+	msg->header.type = type;
+	msg->header.version = DAEDALUS_PROTO_VERSION;
+	msg->header.ctx = ctx;
+	msg->header.cookie = cookie;
+}
+
 /* A message of @len bytes, zero but for its header. */
 struct daedalus_msg *daedalus_msg_alloc(u16 type, size_t len, u32 ctx, u64 cookie)
 {
@@ -15,14 +26,20 @@ struct daedalus_msg *daedalus_msg_alloc(u16 type, size_t len, u32 ctx, u64 cooki
 
 	msg = kvzalloc(offsetof(struct daedalus_msg, data) + len,
 		       GFP_KERNEL_ACCOUNT);
-	if (!msg)
-		return NULL;
-	INIT_LIST_HEAD(&msg->node);
-	msg->header.len = len;
-	msg->header.type = type;
-	msg->header.version = DAEDALUS_PROTO_VERSION;
-	msg->header.ctx = ctx;
-	msg->header.cookie = cookie;
+	if (msg)
+		daedalus_msg_fill(msg, type, len, ctx, cookie);
+	return msg;
+}
+
+/*
+ * A message that is a header only. It says that something is over, which the
+ * daemon must hear of, so it is not given up.
+ */
+struct daedalus_msg *daedalus_msg_news(u16 type, u32 ctx, u64 cookie)
+{
+	struct daedalus_msg *msg = kzalloc(sizeof(*msg), GFP_KERNEL | __GFP_NOFAIL);
+
+	daedalus_msg_fill(msg, type, sizeof(msg->header), ctx, cookie);
 	return msg;
 }
 
@@ -59,6 +76,7 @@ struct daedalus_msg *daedalus_msg_open(struct daedalus_ctx *ctx)
 	open = (struct daedalus_ctx_open *)msg->data;
 	open->codec = ctx->codec->codec;
 	open->uid = from_kuid_munged(&init_user_ns, ctx->uid);
+	open->flags = ctx->begun ? DAEDALUS_CTX_RESUMED : 0;
 	return msg;
 }
 
@@ -110,13 +128,16 @@ struct daedalus_msg *daedalus_msg_decode(struct daedalus_ctx *ctx, u64 cookie,
 					 struct vb2_v4l2_buffer *dst)
 {
 	size_t controls = daedalus_ctrls_size(ctx);
-	size_t len = vb2_get_plane_payload(&src->vb2_buf, 0);
-	const void *bitstream = vb2_plane_vaddr(&src->vb2_buf, 0);
+	size_t begin = src->vb2_buf.planes[0].data_offset;
+	size_t end = vb2_get_plane_payload(&src->vb2_buf, 0);
+	const u8 *bitstream = vb2_plane_vaddr(&src->vb2_buf, 0);
 	struct daedalus_req_decode *req;
 	struct daedalus_msg *msg;
+	size_t len;
 
-	if (!bitstream || !len || len > vb2_plane_size(&src->vb2_buf, 0))
+	if (!bitstream || begin >= end || end > vb2_plane_size(&src->vb2_buf, 0))
 		return NULL;
+	len = end - begin;
 	msg = daedalus_msg_request(ctx->id, cookie, controls, len);
 	if (!msg)
 		return NULL;
@@ -126,11 +147,11 @@ struct daedalus_msg *daedalus_msg_decode(struct daedalus_ctx *ctx, u64 cookie,
 	req->capture_serial = daedalus_buffer(dst)->serial;
 	req->timestamp = src->vb2_buf.timestamp;
 	daedalus_ctrls_pack(ctx, (u8 *)(req + 1));
-	memcpy((u8 *)(req + 1) + controls, bitstream, len);
+	memcpy((u8 *)(req + 1) + controls, bitstream + begin, len);
 	return msg;
 }
 
-/* A request for a digest only, of bytes that somebody gave. */
+/* A request for a digest only, of bytes that somebody gave; or an error. */
 struct daedalus_msg *daedalus_msg_bytes(u32 codec, u64 cookie,
 					const void __user *from, size_t len)
 {
@@ -139,13 +160,13 @@ struct daedalus_msg *daedalus_msg_bytes(u32 codec, u64 cookie,
 
 	msg = daedalus_msg_request(0, cookie, 0, len);
 	if (!msg)
-		return NULL;
+		return ERR_PTR(-ENOMEM);
 	req = (struct daedalus_req_decode *)msg->data;
 	req->codec = codec;
 	req->flags = DAEDALUS_REQ_DIGEST_ONLY;
 	if (copy_from_user(req + 1, from, len)) {
 		daedalus_msg_free(msg);
-		return NULL;
+		return ERR_PTR(-EFAULT);
 	}
 	return msg;
 }

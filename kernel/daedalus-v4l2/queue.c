@@ -13,6 +13,13 @@ static struct v4l2_pix_format_mplane *daedalus_queue_format(struct vb2_queue *q)
 	return V4L2_TYPE_IS_OUTPUT(q->type) ? &ctx->src_fmt : &ctx->dst_fmt;
 }
 
+/* What the largest stream needs. */
+static u32 daedalus_queue_limit(const struct vb2_queue *q)
+{
+	return V4L2_TYPE_IS_OUTPUT(q->type) ? DAEDALUS_MAX_BITSTREAM :
+					      DAEDALUS_MAX_PICTURE;
+}
+
 static int daedalus_queue_setup(struct vb2_queue *q, unsigned int *num_buffers,
 				unsigned int *num_planes, unsigned int sizes[],
 				struct device *alloc_devs[])
@@ -20,8 +27,12 @@ static int daedalus_queue_setup(struct vb2_queue *q, unsigned int *num_buffers,
 	u32 size = daedalus_queue_format(q)->plane_fmt[0].sizeimage;
 
 	/* VIDIOC_CREATE_BUFS brings its own sizes. */
-	if (*num_planes)
-		return *num_planes == 1 && sizes[0] >= size ? 0 : -EINVAL;
+	if (*num_planes) {
+		if (*num_planes != 1 || sizes[0] < size ||
+		    sizes[0] > daedalus_queue_limit(q))
+			return -EINVAL;
+		return 0;
+	}
 	*num_planes = 1;
 	sizes[0] = size;
 	return 0;
@@ -122,6 +133,7 @@ static void daedalus_stop_streaming(struct vb2_queue *q)
 	daedalus_return_buffers(ctx, q, VB2_BUF_STATE_ERROR);
 	if (V4L2_TYPE_IS_OUTPUT(q->type)) {
 		daedalus_bridge_tell(ctx, DAEDALUS_MSG_CTX_RESET);
+		daedalus_stream_forget(ctx);
 		daedalus_ctx_end_decoding(ctx);
 	}
 }

@@ -119,16 +119,26 @@ struct daedalus_hello_reply {
 	__u32 codecs;
 };
 
+/*
+ * In daedalus_ctx_open.flags: what the stream began with was decoded by another
+ * daemon, or not at all: until a picture that refers to none before, nothing can
+ * be decoded.
+ */
+#define DAEDALUS_CTX_RESUMED		0x1
+
 /**
- * struct daedalus_ctx_open - a client begins to decode
+ * struct daedalus_ctx_open - a client decodes
  * @header: DAEDALUS_MSG_CTX_OPEN
  * @codec: DAEDALUS_CODEC_*
  * @uid: the user who opened the video node
+ * @flags: DAEDALUS_CTX_*
  */
 struct daedalus_ctx_open {
 	struct daedalus_msg_header header;
 	__u32 codec;
 	__u32 uid;
+	__u32 flags;
+	__u32 reserved;
 };
 
 /**

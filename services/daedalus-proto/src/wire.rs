@@ -42,6 +42,10 @@ pub mod decode {
     pub const ERR_CODEC: u32 = 103;
 }
 
+/// In [`CtxOpen::flags`]: what the stream began with was decoded by another daemon, or not at all: until
+/// a picture that refers to none before, nothing can be decoded.
+pub const CTX_RESUMED: u32 = 0x1;
+
 /// In [`ReqDecode::flags`]: no CAPTURE buffer; only a digest is wanted.
 pub const REQ_DIGEST_ONLY: u32 = 0x1;
 
@@ -103,6 +107,10 @@ wire! {
         codec: u32,
         /// The user who opened the video node.
         uid: u32,
+        /// [`CTX_RESUMED`] or 0.
+        flags: u32,
+        /// 0.
+        reserved: u32,
     }
     /// What follows the header of [`msg::CTX_FORMAT`].
     CtxFormat {

@@ -70,7 +70,7 @@ fn program() -> String {
             version_min, version_max, contexts_max, job_timeout_ms, reserved, release
         }
         daedalus_hello_reply = HelloReply { version, codecs }
-        daedalus_ctx_open = CtxOpen { codec, uid }
+        daedalus_ctx_open = CtxOpen { codec, uid, flags, reserved }
         daedalus_ctx_format = CtxFormat {
             fourcc, width, height, bytesperline, sizeimage, uv_offset
         }
@@ -103,6 +103,7 @@ fn program() -> String {
         "DECODE_ERR_SEND" = decode::ERR_SEND,
         "DECODE_ERR_RECV" = decode::ERR_RECV,
         "DECODE_ERR_CODEC" = decode::ERR_CODEC,
+        "CTX_RESUMED" = CTX_RESUMED,
         "REQ_DIGEST_ONLY" = REQ_DIGEST_ONLY,
         "IOC_GET_CAPTURE_FD" = IOC_GET_CAPTURE_FD,
     }

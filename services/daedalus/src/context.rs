@@ -12,7 +12,7 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use daedalus_proto::wire::{
-    CtxOpen, Header, PROTO_VERSION, REQ_DIGEST_ONLY, RespFrame, decode, message, msg,
+    CTX_RESUMED, CtxOpen, Header, PROTO_VERSION, REQ_DIGEST_ONLY, RespFrame, decode, message, msg,
 };
 use daedalus_proto::{Decode, Message};
 use tracing::{debug, info, warn};
@@ -49,6 +49,8 @@ pub(crate) struct Context<B> {
     format: Option<Vec<u8>>,
     /// Buffers that the worker has, by index and serial number.
     sent: HashSet<(u32, u32)>,
+    /// Units of the stream have gone to somebody or nobody: a worker that begins now lacks them.
+    begun: bool,
     /// Workers lost since a job went well.
     losses: u32,
     /// No other worker before this.
@@ -65,6 +67,7 @@ impl<B: Bridge> Context<B> {
             open: None,
             format: None,
             sent: HashSet::new(),
+            begun: false,
             losses: 0,
             not_before: Instant::now(),
             figures: Arc::default(),
@@ -101,6 +104,7 @@ impl<B: Bridge> Context<B> {
                     "context {}: codec {}, user {}",
                     self.id, open.codec, open.uid
                 );
+                self.begun = open.flags & CTX_RESUMED != 0;
                 self.figures = Arc::new(Figures::new(open.codec, open.uid));
                 self.shared.registry.add(self.id, Arc::clone(&self.figures));
                 self.tell(&bytes);
@@ -116,7 +120,10 @@ impl<B: Bridge> Context<B> {
                 self.sent.clear();
                 self.tell(&bytes);
             }
-            Message::Reset => self.tell(&bytes),
+            Message::Reset => {
+                self.begun = false;
+                self.tell(&bytes);
+            }
             Message::Hello(_) | Message::Ping | Message::Close | Message::Abort => {}
         }
     }
@@ -133,7 +140,10 @@ impl<B: Bridge> Context<B> {
         if header.ctx == 0 {
             self.open_for(header, job.request.codec);
         }
-        if self.worker.is_none() && !self.begin() {
+        let ready = self.worker.is_some() || self.begin();
+        // debugfs's units have nothing to do with each other.
+        self.begun = header.ctx != 0;
+        if !ready {
             return response(decode::ERR_OPEN);
         }
         match self.ask(header, job, bytes) {
@@ -143,11 +153,7 @@ impl<B: Bridge> Context<B> {
                 }
                 response
             }
-            Err(Trouble::Buffer(e)) => {
-                debug!("context {}: no CAPTURE buffer: {e}", self.id);
-                response(decode::ERR_RECV)
-            }
-            Err(Trouble::Worker(e)) => {
+            Err(e) => {
                 self.lose(&e);
                 response(decode::ERR_RECV)
             }
@@ -160,7 +166,12 @@ impl<B: Bridge> Context<B> {
             msg::CTX_OPEN,
             header.generation,
             (0, 0),
-            &CtxOpen { codec, uid: 0 },
+            &CtxOpen {
+                codec,
+                uid: 0,
+                flags: 0,
+                reserved: 0,
+            },
         );
         if self.open.as_ref() != Some(&open) {
             self.tell(&open);
@@ -182,11 +193,11 @@ impl<B: Bridge> Context<B> {
                 return false;
             }
         };
-        let resumed = self.losses > 0;
-        let told = deliver(&worker.socket, open, None, resumed).and_then(|()| match &self.format {
-            Some(format) => deliver(&worker.socket, format, None, false),
-            None => Ok(()),
-        });
+        let told =
+            deliver(&worker.socket, open, None, self.begun).and_then(|()| match &self.format {
+                Some(format) => deliver(&worker.socket, format, None, false),
+                None => Ok(()),
+            });
         self.sent.clear();
         self.worker = Some(worker);
         match told {
@@ -198,41 +209,48 @@ impl<B: Bridge> Context<B> {
         }
     }
 
-    fn ask(&mut self, header: Header, job: &Decode, bytes: &[u8]) -> Result<RespFrame, Trouble> {
-        let worker = self.worker.as_ref().ok_or(Trouble::gone())?;
+    fn ask(&mut self, header: Header, job: &Decode, bytes: &[u8]) -> io::Result<RespFrame> {
+        let worker = self
+            .worker
+            .as_ref()
+            .ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))?;
         let key = (job.request.capture_index, job.request.capture_serial);
         let wanted = job.request.flags & REQ_DIGEST_ONLY == 0 && !self.sent.contains(&key);
-        let buffer = if wanted {
-            let buffer = self.shared.bridge.capture(self.id, key.0, key.1);
-            Some(buffer.map_err(Trouble::Buffer)?)
-        } else {
-            None
-        };
+        let mut buffer = None;
+        if wanted {
+            match self.shared.bridge.capture(self.id, key.0, key.1) {
+                Ok(lent) => buffer = Some(lent),
+                // It is decoded all the same: what follows may refer to it.
+                Err(e) => debug!("context {}: no CAPTURE buffer: {e}", self.id),
+            }
+        }
         let lent = buffer.as_ref().map(|b: &Buffer<OwnedFd>| Buffer {
             fd: b.fd.as_fd(),
             size: b.size,
         });
-        deliver(&worker.socket, bytes, lent, false).map_err(Trouble::Worker)?;
-        if wanted {
+        deliver(&worker.socket, bytes, lent, false)?;
+        if buffer.is_some() {
             self.sent.insert(key);
         }
         // Much longer than the kernel waits: to decode late is better than to lose the pictures
         // that others refer to.
         let deadline = Instant::now() + 4 * self.shared.job_timeout;
         const LEN: usize = size_of::<Header>() + size_of::<RespFrame>();
-        let answer = answer::<LEN>(&worker.socket, deadline).map_err(Trouble::Worker)?;
+        let answer = answer::<LEN>(&worker.socket, deadline)?;
         let expected = Header {
             len: LEN as u32,
             kind: msg::RESP_FRAME,
             version: PROTO_VERSION,
             ..header
         };
-        match Header::read_from_prefix(&answer) {
-            Ok((header, rest)) if header == expected => {
-                RespFrame::read_from_bytes(rest).map_err(|_| Trouble::nonsense())
-            }
-            _ => Err(Trouble::nonsense()),
-        }
+        Header::read_from_prefix(&answer)
+            .ok()
+            .filter(|(header, _)| *header == expected)
+            .and_then(|(_, rest)| RespFrame::read_from_bytes(rest).ok())
+            .ok_or_else(|| {
+                let reason = "an answer to what was not asked";
+                io::Error::new(io::ErrorKind::InvalidData, reason)
+            })
     }
 
     fn respond(&mut self, header: Header, response: &RespFrame) {
@@ -265,26 +283,5 @@ impl<B: Bridge> Context<B> {
             "context {}: its worker {end} ({reason}); another in {back_off:?} at the earliest",
             self.id
         );
-    }
-}
-
-/// Why a job has no answer.
-enum Trouble {
-    /// Its CAPTURE buffer cannot be had.
-    Buffer(io::Error),
-    /// The worker is of no use any more.
-    Worker(io::Error),
-}
-
-impl Trouble {
-    fn gone() -> Self {
-        Self::Worker(io::ErrorKind::NotConnected.into())
-    }
-
-    fn nonsense() -> Self {
-        Self::Worker(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "an answer to what was not asked",
-        ))
     }
 }

@@ -10,8 +10,8 @@ use anyhow::{Context, Result, bail, ensure};
 use daedalus::bridge::read_message;
 use daedalus_proto::Message;
 use daedalus_proto::wire::{
-    CaptureFd, Header, HelloReply, IOC_GET_CAPTURE_FD, PROTO_VERSION, RespFrame, decode, message,
-    msg,
+    CaptureFd, CtxOpen, Header, HelloReply, IOC_GET_CAPTURE_FD, PROTO_VERSION, RespFrame, decode,
+    message, msg,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use zerocopy::{FromBytes, IntoBytes};
@@ -99,6 +99,17 @@ impl Fake {
                 let request = job.request;
                 let capture = (request.capture_index, request.capture_serial);
                 return Ok(Job { header, capture });
+            }
+        }
+    }
+
+    /// The next context that is opened; other messages are passed over.
+    pub fn opened(&self, limit: Duration) -> Result<(Header, CtxOpen)> {
+        let until = Instant::now() + limit;
+        loop {
+            let bytes = self.read(until.saturating_duration_since(Instant::now()))?;
+            if let (header, Message::Open(open)) = Message::parse(&bytes)? {
+                return Ok((header, open));
             }
         }
     }

@@ -177,7 +177,17 @@ impl Kernel {
     }
 
     pub fn open(&mut self, ctx: u32, codec: u32) {
-        self.send(msg::CTX_OPEN, ctx, &CtxOpen { codec, uid: 1000 });
+        self.open_with(ctx, codec, 0);
+    }
+
+    pub fn open_with(&mut self, ctx: u32, codec: u32, flags: u32) {
+        let open = CtxOpen {
+            codec,
+            uid: 1000,
+            flags,
+            reserved: 0,
+        };
+        self.send(msg::CTX_OPEN, ctx, &open);
     }
 
     /// Tells a format, and makes `count` buffers for it with serial numbers as their indices.
