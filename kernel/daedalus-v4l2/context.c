@@ -193,6 +193,7 @@ unsigned int daedalus_max_contexts(void)
 static int daedalus_open(struct file *file)
 {
 	struct daedalus_dev *dev = video_drvdata(file);
+	struct v4l2_m2m_ctx *m2m_ctx;
 	struct daedalus_ctx *ctx;
 	int ret;
 
@@ -213,12 +214,15 @@ static int daedalus_open(struct file *file)
 	ret = daedalus_ctrls_init(ctx);
 	if (ret)
 		goto exit_fh;
-	ctx->fh.m2m_ctx = v4l2_m2m_ctx_init(ctx->slot->m2m_dev, ctx,
-					    daedalus_queues_init);
-	if (IS_ERR(ctx->fh.m2m_ctx)) {
-		ret = PTR_ERR(ctx->fh.m2m_ctx);
+	m2m_ctx = v4l2_m2m_ctx_init(ctx->slot->m2m_dev, ctx, daedalus_queues_init);
+	if (IS_ERR(m2m_ctx)) {
+		ret = PTR_ERR(m2m_ctx);
 		goto free_ctrls;
 	}
+	/* A daemon that guesses numbers may look for its buffers already. */
+	mutex_lock(&ctx->lock);
+	ctx->fh.m2m_ctx = m2m_ctx;
+	mutex_unlock(&ctx->lock);
 	daedalus_fh_add(&ctx->fh, file);
 	return 0;
 
@@ -264,11 +268,38 @@ static int daedalus_release(struct file *file)
 	return 0;
 }
 
+/*
+ * Formats, and the controls they follow, are under the queues' lock: what is
+ * decided by whether there are buffers holds until there are some.
+ */
+static long daedalus_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct daedalus_ctx *ctx = daedalus_file_to_ctx(file);
+	long ret;
+
+	switch (_IOC_NR(cmd)) {
+	case _IOC_NR(VIDIOC_ENUM_FMT):
+	case _IOC_NR(VIDIOC_G_FMT):
+	case _IOC_NR(VIDIOC_S_FMT):
+	case _IOC_NR(VIDIOC_TRY_FMT):
+	case _IOC_NR(VIDIOC_S_CTRL):
+	case _IOC_NR(VIDIOC_S_EXT_CTRLS):
+		break;
+	default:
+		return video_ioctl2(file, cmd, arg);
+	}
+	if (mutex_lock_interruptible(&ctx->lock))
+		return -ERESTARTSYS;
+	ret = video_ioctl2(file, cmd, arg);
+	mutex_unlock(&ctx->lock);
+	return ret;
+}
+
 const struct v4l2_file_operations daedalus_fops = {
 	.owner = THIS_MODULE,
 	.open = daedalus_open,
 	.release = daedalus_release,
 	.poll = v4l2_m2m_fop_poll,
-	.unlocked_ioctl = video_ioctl2,
+	.unlocked_ioctl = daedalus_ioctl,
 	.mmap = v4l2_m2m_fop_mmap,
 };

@@ -7,6 +7,8 @@
  */
 #include <linux/dma-mapping.h>
 #include <linux/module.h>
+#include <linux/slab.h>
+#include <media/media-request.h>
 #include <media/v4l2-ioctl.h>
 
 #include "compat.h"
@@ -14,7 +16,28 @@
 
 static struct platform_device *daedalus_pdev;
 
+/*
+ * A request outlives the files it was made and used with, and what it belongs to
+ * is this module's: it keeps the module.
+ */
+static struct media_request *daedalus_request_alloc(struct media_device *mdev)
+{
+	struct media_request *req = kzalloc(sizeof(*req), GFP_KERNEL);
+
+	if (req)
+		__module_get(THIS_MODULE);
+	return req;
+}
+
+static void daedalus_request_free(struct media_request *req)
+{
+	kfree(req);
+	module_put(THIS_MODULE);
+}
+
 static const struct media_device_ops daedalus_media_ops = {
+	.req_alloc = daedalus_request_alloc,
+	.req_free = daedalus_request_free,
 	.req_validate = daedalus_request_validate,
 	.req_queue = v4l2_m2m_request_queue,
 };

@@ -64,8 +64,8 @@ static ssize_t daedalus_test_decode(struct file *file, const char __user *from,
 	if (!len || len > DAEDALUS_MAX_BITSTREAM)
 		return -EINVAL;
 	msg = daedalus_msg_bytes(DAEDALUS_CODEC_VP9, cookie, from, len);
-	if (!msg)
-		return -ENOMEM;
+	if (IS_ERR(msg))
+		return PTR_ERR(msg);
 	if (!daedalus_test_add(dev, cookie)) {
 		daedalus_msg_free(msg);
 		return -EBUSY;
