@@ -16,16 +16,17 @@ use crate::node::{Node, Outcome};
 const LONG: Duration = Duration::from_secs(60);
 
 /// A stream, and what its pictures are.
-struct Film {
-    width: u32,
-    height: u32,
-    units: Vec<Vec<u8>>,
+pub struct Film {
+    pub width: u32,
+    pub height: u32,
+    pub units: Vec<Vec<u8>>,
     /// By unit: what was seen first.
     pictures: Mutex<Vec<Option<u64>>>,
 }
 
 impl Film {
-    fn read(path: &Path) -> Result<Self> {
+    /// Reads VP9 from an IVF file.
+    pub fn read(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
         let size = |at| {
             let two = bytes.get(at..at + 2).and_then(|b| b.try_into().ok());
@@ -44,7 +45,7 @@ impl Film {
     }
 
     /// Every picture of a unit must be the first one.
-    fn check(&self, unit: usize, picture: u64) -> Result<()> {
+    pub fn check(&self, unit: usize, picture: u64) -> Result<()> {
         let mut pictures = self.pictures.lock().unwrap_or_else(|e| e.into_inner());
         let known = pictures.get_mut(unit).context("no such unit")?;
         let first = *known.get_or_insert(picture);
@@ -132,7 +133,7 @@ impl Seen {
 /// Decodes until `seen` is done, or so many times.
 fn client(film: &Film, seen: &Seen, loops: u64, limit: Duration) -> Result<()> {
     let mut node = film.client()?;
-    for _ in 0..loops {
+    for round in 0..loops {
         for (number, unit) in film.units.iter().enumerate() {
             if seen.done.load(Ordering::Relaxed) {
                 return Ok(());
@@ -141,6 +142,13 @@ fn client(film: &Film, seen: &Seen, loops: u64, limit: Duration) -> Result<()> {
                 .decode(unit, limit)
                 .with_context(|| format!("unit {number}"))?;
             seen.add(film, number, outcome)?;
+            if round == 0 && outcome.picture.is_some() {
+                let exported = node.exported(outcome.index)?;
+                ensure!(
+                    outcome.picture == Some(exported),
+                    "unit {number}: its DMA-BUF has another picture"
+                );
+            }
         }
     }
     Ok(())

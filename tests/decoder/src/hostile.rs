@@ -12,10 +12,10 @@ use crate::node::{Node, Outcome};
 use crate::sys;
 
 /// Pictures of these tests, in pixels each way, and a buffer's bytes: NV12 with rows of 64.
-const SIZE: u32 = 64;
-const BYTES: u32 = SIZE * SIZE * 3 / 2;
+pub const SIZE: u32 = 64;
+pub const BYTES: u32 = SIZE * SIZE * 3 / 2;
 /// Any unit: nobody decodes it.
-const UNIT: &[u8] = &[0x82, 0x49, 0x83, 0x42, 0, 3, 0xf0, 3, 0xf6];
+pub const UNIT: &[u8] = &[0x82, 0x49, 0x83, 0x42, 0, 3, 0xf0, 3, 0xf6];
 /// Contexts that decode at a time, by the module's default.
 const CONTEXTS_MAX: usize = 16;
 

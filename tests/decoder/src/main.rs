@@ -6,7 +6,9 @@ mod frames;
 mod hostile;
 mod ioctls;
 mod node;
+mod nomem;
 mod paff;
+mod resume;
 mod sys;
 
 use std::path::PathBuf;
@@ -48,6 +50,17 @@ enum Command {
     Hostile { messages: u64 },
     /// Ends of streaming, of files and of the daemon with jobs under way.
     InFlight,
+    /// Has each allocation of a client, or of another process beside one, fail once.
+    NoMemory {
+        file: PathBuf,
+        /// The other process.
+        #[arg(long)]
+        task: Option<u32>,
+    },
+    /// Holds a request, and nothing else of the decoder, until it is killed.
+    HoldRequest,
+    /// What a daemon is told of streams that it has not seen from their beginning.
+    Resume,
     /// Opens 64 contexts, and decodes in as many as may.
     Contexts,
     /// Holds raw NV12 or P010 that GStreamer wrote against FFmpeg's pictures and published MD5s.
@@ -86,6 +99,9 @@ fn main() -> ExitCode {
         Command::Clients { file, count } => clients::killed(&file, count, limit, cli.seed),
         Command::Hostile { messages } => hostile::messages(messages, limit, cli.seed),
         Command::InFlight => hostile::in_flight(limit),
+        Command::NoMemory { file, task } => nomem::run(&file, task, limit),
+        Command::HoldRequest => node::hold_request(),
+        Command::Resume => resume::run(limit),
         Command::Contexts => hostile::contexts(limit, cli.seed),
         Command::Frames {
             raw,

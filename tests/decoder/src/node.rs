@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::ptr::NonNull;
 use std::time::{Duration, Instant};
@@ -11,7 +11,9 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
-use crate::sys::{self, Buffer, ExtControl, ExtControls, Format, Plane, RequestBuffers, Zero};
+use crate::sys::{
+    self, Buffer, ExportBuffer, ExtControl, ExtControls, Format, Plane, RequestBuffers, Zero,
+};
 
 /// Of `struct v4l2_ctrl_vp9_frame`: its size, and where `frame_width_minus_1` is.
 const FRAME_CONTROL: usize = 168;
@@ -35,6 +37,24 @@ pub fn find() -> Result<(PathBuf, PathBuf)> {
     bail!("daedalus_v4l2 has no video node")
 }
 
+/// A new request.
+fn request(media: &File) -> io::Result<OwnedFd> {
+    let mut fd = -1_i32;
+    // SAFETY: the request's number says an int.
+    unsafe { sys::ioctl(media, sys::REQUEST_ALLOC, &raw mut fd) }?;
+    // SAFETY: the kernel has just made it for this process.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// `hold-request`
+pub fn hold_request() -> Result<()> {
+    let request = request(&File::open(find()?.1)?)?;
+    println!("held");
+    std::thread::sleep(Duration::from_secs(3600));
+    drop(request);
+    Ok(())
+}
+
 /// Memory of a buffer.
 struct Mapping {
     at: NonNull<u8>,
@@ -45,7 +65,7 @@ struct Mapping {
 unsafe impl Send for Mapping {}
 
 impl Mapping {
-    fn new(file: &File, offset: u64, len: usize) -> Result<Self> {
+    fn new(file: impl AsFd, offset: u64, len: usize) -> Result<Self> {
         let both = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: a new mapping, which nothing else knows of.
         let at = unsafe {
@@ -96,6 +116,8 @@ impl Drop for Mapping {
 pub struct Outcome {
     /// The picture's digest; none where its buffer has the error flag.
     pub picture: Option<u64>,
+    /// Its buffer.
+    pub index: u32,
     /// From the request's queueing to its completion.
     pub took: Duration,
 }
@@ -164,11 +186,7 @@ impl Node {
         self.capture = self.queue_buffers(sys::CAPTURE, count)?;
         self.requests.clear();
         for _ in 0..count {
-            let mut fd = -1_i32;
-            // SAFETY: the request's number says an int.
-            unsafe { sys::ioctl(&self.media, sys::REQUEST_ALLOC, &raw mut fd) }?;
-            // SAFETY: the kernel has just made it for this process.
-            self.requests.push(unsafe { OwnedFd::from_raw_fd(fd) });
+            self.requests.push(request(&self.media)?);
         }
         Ok(())
     }
@@ -177,7 +195,10 @@ impl Node {
         let mut wanted = RequestBuffers::zero();
         (wanted.count, wanted.kind, wanted.memory) = (count, kind, sys::MMAP);
         self.call(sys::REQBUFS, &mut wanted).context("REQBUFS")?;
-        ensure!(count == 0 || wanted.count >= count, "REQBUFS: too few");
+        if wanted.count < count {
+            let short = io::Error::from(io::ErrorKind::OutOfMemory);
+            return Err(short).context("REQBUFS: too few");
+        }
         (0..count)
             .map(|index| {
                 let (mut plane, mut buffer) = (Plane::zero(), buffer(kind, index));
@@ -186,6 +207,25 @@ impl Node {
                 Mapping::new(&self.video, plane.offset, plane.length as usize)
             })
             .collect()
+    }
+
+    /// A buffer as a DMA-BUF.
+    ///
+    /// # Errors
+    /// The driver's.
+    pub fn export(&self, kind: u32, index: u32) -> io::Result<OwnedFd> {
+        let mut wanted = ExportBuffer::zero();
+        (wanted.kind, wanted.index) = (kind, index);
+        self.call(sys::EXPBUF, &mut wanted)?;
+        // SAFETY: the kernel has just made it for this process.
+        Ok(unsafe { OwnedFd::from_raw_fd(wanted.fd) })
+    }
+
+    /// The digest of what is in a CAPTURE buffer, seen by another mapping: that of its DMA-BUF.
+    pub fn exported(&self, index: u32) -> Result<u64> {
+        let len = self.capture.get(index as usize).map(|m| m.len);
+        let buffer = self.export(sys::CAPTURE, index).context("EXPBUF")?;
+        Ok(Mapping::new(&buffer, 0, len.context("no such buffer")?)?.digest())
     }
 
     /// Frees the buffers of a queue, or tries to.
@@ -298,6 +338,7 @@ impl Node {
         let mapping = self.capture.get(index as usize).context("DQBUF: index")?;
         Ok(Outcome {
             picture: (!failed).then(|| mapping.digest()),
+            index,
             took,
         })
     }

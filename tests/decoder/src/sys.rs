@@ -27,6 +27,7 @@ pub const S_FMT: u32 = both::<Format>(5);
 pub const REQBUFS: u32 = both::<RequestBuffers>(8);
 pub const QUERYBUF: u32 = both::<Buffer>(9);
 pub const QBUF: u32 = both::<Buffer>(15);
+pub const EXPBUF: u32 = both::<ExportBuffer>(16);
 pub const DQBUF: u32 = both::<Buffer>(17);
 pub const STREAMON: u32 = number(1, b'V', 18, 4);
 pub const STREAMOFF: u32 = number(1, b'V', 19, 4);
@@ -64,6 +65,7 @@ abi! {
     }
     Format 208 { kind: u32, pad: u32, pix: PixFormat, rest: u64 }
     RequestBuffers 20 { count: u32, kind: u32, memory: u32, capabilities: u32, flags: u32 }
+    ExportBuffer 64 { kind: u32, index: u32, plane: u32, flags: u32, fd: i32, reserved: [u32; 11] }
     Plane 64 { bytesused: u32, length: u32, offset: u64, data_offset: u32, reserved: [u32; 11] }
     Buffer 88 {
         index: u32, kind: u32, bytesused: u32, flags: u32, field: u32, pad: u32,

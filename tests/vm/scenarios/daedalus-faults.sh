@@ -20,6 +20,7 @@ step "a hostile daemon"
 peer hostile 20000
 peer in-flight
 peer contexts
+peer resume
 wait_for 10 counts_are "$before"
 
 step "the daemon is killed"
@@ -56,6 +57,16 @@ wait_for 10 in_use
 if rmmod daedalus_v4l2 2>/dev/null; then fail "unloaded while in use"; fi
 kill -9 $client
 wait $client 2>/dev/null || true
+idle=$(uses)
+decoder-peer hold-request >"$work/held" &
+client=$!
+held() { grep -q held "$work/held"; }
+wait_for 10 held
+if (($(uses) <= idle)); then fail "a request does not keep the module"; fi
+kill $client
+wait $client 2>/dev/null || true
+idle_again() { (($(uses) == idle)); }
+wait_for 10 idle_again
 
 step "random ioctls"
 peer ioctls 20
