@@ -1,12 +1,13 @@
 //! Random ioctls on the node, by processes that a wrong pointer of theirs may end.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Child, Command};
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 
 use crate::node;
 use crate::sys;
@@ -51,17 +52,21 @@ fn storm(time: Duration, seed: u64) -> Result<()> {
     while Instant::now() < until {
         // A file of its own for some thousand calls: what they leave is taken down by close().
         let file = open(&video).context("the node")?;
-        let mut scratch = vec![0_u64; ARGUMENT / 8];
         let mut request = -1_i32;
         // SAFETY: the request's number says an int.
         let _ = unsafe { sys::ioctl(&media, sys::REQUEST_ALLOC, &raw mut request) };
-        for _ in 0..rng.u32(1..3000) {
-            let (number, mut argument) = random(&mut rng, &mut scratch, request);
-            // SAFETY: the argument is larger than any structure; pointers in it are null, or to `scratch`,
-            // or to nothing that is mapped but by a chance of one in thousands of millions.
-            let done = unsafe { sys::ioctl(&file, number, argument.as_mut_ptr()) };
-            calls += 1;
-            taken += u64::from(done.is_ok());
+        // By one thread, or by two at a time.
+        let rngs: Vec<_> = (0..rng.u8(1..3)).map(|_| rng.fork()).collect();
+        let done: Vec<_> = std::thread::scope(|scope| {
+            let file = &file;
+            let start = |rng| scope.spawn(move || calls_by(rng, file, request));
+            let threads: Vec<_> = rngs.into_iter().map(start).collect();
+            threads.into_iter().map(ScopedJoinHandle::join).collect()
+        });
+        for thread in done {
+            let (made, good) = thread.map_err(|_| anyhow!("a thread panicked"))?;
+            calls += made;
+            taken += good;
         }
         if request >= 0 {
             // SAFETY: made above, and nobody else's.
@@ -71,6 +76,21 @@ fn storm(time: Duration, seed: u64) -> Result<()> {
     println!("ioctls: calls={calls} taken={taken}");
     ensure!(taken > 0, "none was taken");
     Ok(())
+}
+
+/// Some thousand calls; how many, and how many of them were taken.
+fn calls_by(mut rng: fastrand::Rng, file: &File, request: i32) -> (u64, u64) {
+    let mut scratch = vec![0_u64; ARGUMENT / 8];
+    let calls = rng.u64(1..3000);
+    let mut taken = 0;
+    for _ in 0..calls {
+        let (number, mut argument) = random(&mut rng, &mut scratch, request);
+        // SAFETY: the argument is larger than any structure; pointers in it are null, or to `scratch`,
+        // or to nothing that is mapped but by a chance of one in thousands of millions.
+        let done = unsafe { sys::ioctl(file, number, argument.as_mut_ptr()) };
+        taken += u64::from(done.is_ok());
+    }
+    (calls, taken)
 }
 
 /// A call's number and what it is given: most often one of V4L2's with fields of about the right size.

@@ -216,6 +216,7 @@ impl Node {
     pub fn export(&self, kind: u32, index: u32) -> io::Result<OwnedFd> {
         let mut wanted = ExportBuffer::zero();
         (wanted.kind, wanted.index) = (kind, index);
+        wanted.flags = (libc::O_RDWR | libc::O_CLOEXEC).cast_unsigned();
         self.call(sys::EXPBUF, &mut wanted)?;
         // SAFETY: the kernel has just made it for this process.
         Ok(unsafe { OwnedFd::from_raw_fd(wanted.fd) })

@@ -35,5 +35,5 @@ wait_for 10 nothing_is_stuck
 end_daemon
 after=$(lost_kib)
 step "$(counts) lost_kib=$after $(memory)"
-((after < lost + 16384)) || fail "$((after - lost)) KiB are gone"
+((after < lost + 4096)) || fail "$((after - lost)) KiB are gone"
 rmmod daedalus_v4l2

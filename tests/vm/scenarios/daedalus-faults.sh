@@ -78,7 +78,7 @@ end_daemon
 wait_for 10 counts_are "$before"
 after=$(lost_kib)
 step "$(counts) lost_kib=$after $(memory)"
-((after < lost + 16384)) || fail "$((after - lost)) KiB are gone"
+((after < lost + 4096)) || fail "$((after - lost)) KiB are gone"
 
 step "unloaded the moment that nobody has it open"
 for _ in $(seq 10); do

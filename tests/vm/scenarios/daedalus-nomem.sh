@@ -16,6 +16,7 @@ before=$(counts)
 start_daemon
 peer play "$work/film.ivf"
 served=$(counts)
+lost=$(lost_kib)
 insmod modules/livehal-nomem.ko
 
 step "a client's"
@@ -30,4 +31,7 @@ rmmod livehal_nomem
 wait_for 10 nothing_is_stuck
 end_daemon
 wait_for 10 counts_are "$before"
+after=$(lost_kib)
+step "$(counts) lost_kib=$lost, then $after"
+((after < lost + 4096)) || fail "$((after - lost)) KiB are gone"
 rmmod daedalus_v4l2
