@@ -29,6 +29,7 @@ if [[ -n $symbols && -s $symbols ]]; then
         KCFLAGS=-DCONFIG_V4L2_MEM2MEM_DEV_MODULE=1)
 fi
 # Newer kernels' objtool reads its limits from /proc.
+# shellcheck disable=SC2016 # for the shell inside
 unshare --mount bash -c 'mount -t proc proc "$1/proc" && exec chroot "$@"' -- \
     "$chroot" make "-j$(nproc)" "${arguments[@]}" modules
 mkdir -p "$out"
