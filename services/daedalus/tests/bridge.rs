@@ -12,12 +12,10 @@ use common::{Clip, H264, ONE, VP8, VP9, VP9_DEEP, library, read, samples};
 use daedalus::daemon::DaemonError;
 use daedalus::decoder::codec_number;
 use daedalus::digest;
-use daedalus::h264::controls::{CID_PPS, CID_SCALING_MATRIX, CID_SPS};
 use daedalus::picture::{NV12, P010};
 use daedalus::stream::Stream;
 use daedalus_proto::wire::{CtxFormat, PROTO_VERSION, REQ_DIGEST_ONLY, codec, decode, msg};
 use livehal_ffmpeg::{Frame, Library, UnitCodec};
-use zerocopy::IntoBytes;
 
 const TIMEOUT_MS: u32 = 20_000;
 
@@ -158,8 +156,7 @@ fn decode_to_buffers(library: &Library, clip: &Clip, fourcc: u32) -> Option<()> 
     let mut decoder = library.unit_decoder(stream.codec, ONE).unwrap();
     let mut client = Client::default();
     let mut kernel = Kernel::greeted(TIMEOUT_MS);
-    let number = codec_number(stream.codec);
-    kernel.open(1, number);
+    kernel.open(1, codec_number(stream.codec));
     let mut format_told = None;
     let mut last = None;
     for (count, unit) in stream.units.iter().enumerate() {
@@ -173,34 +170,14 @@ fn decode_to_buffers(library: &Library, clip: &Clip, fourcc: u32) -> Option<()> 
             kernel.format(1, &layout, BUFFERS);
             format_told = Some(layout);
         }
-        let (response, what) = if stream.codec == UnitCodec::H264 {
-            let job = client.job(unit);
-            let controls = [
-                (CID_SPS, job.sps.as_bytes()),
-                (CID_PPS, job.pps.as_bytes()),
-                (CID_SCALING_MATRIX, job.scaling.as_bytes()),
-            ];
-            let request = Request {
-                codec: number,
-                index,
-                serial: index,
-                controls: &controls,
-                bitstream: &job.slices,
-                ..Request::default()
-            };
-            (kernel.decode(1, &request), "slices")
-        } else {
-            let request = Request {
-                codec: number,
-                index,
-                serial: index,
-                controls: &[(0x00a4_0900 + 300, b"not looked at")],
-                bitstream: unit,
-                ..Request::default()
-            };
-            (kernel.decode(1, &request), "frame")
+        let request = Request {
+            index,
+            serial: index,
+            controls: &[(0x00a4_0900 + 300, b"not looked at")],
+            ..Request::default()
         };
-        let at = format!("{}: {what} {count}, second field: {same}", clip.name);
+        let response = kernel.decode_unit(1, stream.codec, &mut client, unit, request);
+        let at = format!("{}: unit {count}, second field: {same}", clip.name);
         assert_eq!(response.status, decode::OK, "{at}");
         assert_eq!(response.bytesused, layout.sizeimage, "{at}");
         assert_eq!(

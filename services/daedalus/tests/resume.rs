@@ -9,50 +9,22 @@ use common::kernel::{Kernel, Request};
 use common::{Clip, H264, ONE, VP8, library, read};
 use daedalus::decoder::codec_number;
 use daedalus::digest;
-use daedalus::h264::controls::{CID_PPS, CID_SCALING_MATRIX, CID_SPS};
 use daedalus::picture::NV12;
 use daedalus::stream::Stream;
-use daedalus_proto::wire::{
-    CTX_RESUMED, CtxFormat, REQ_DIGEST_ONLY, RespFrame, codec, decode, msg,
-};
+use daedalus_proto::wire::{CTX_RESUMED, CtxFormat, REQ_DIGEST_ONLY, codec, decode, msg};
 use livehal_ffmpeg::UnitCodec;
-use zerocopy::IntoBytes;
 
 const TIMEOUT_MS: u32 = 20_000;
 
-/// Sends a unit to context 1 as a client of its codec does.
-fn send(
-    kernel: &mut Kernel,
-    codec: UnitCodec,
-    client: &mut Client,
-    unit: &[u8],
-    flags: u32,
-) -> RespFrame {
-    let number = codec_number(codec);
-    if codec != UnitCodec::H264 {
-        let request = Request {
-            codec: number,
-            flags,
-            bitstream: unit,
-            ..Request::default()
-        };
-        return kernel.decode(1, &request);
-    }
-    let job = client.job(unit);
-    let controls = [
-        (CID_SPS, job.sps.as_bytes()),
-        (CID_PPS, job.pps.as_bytes()),
-        (CID_SCALING_MATRIX, job.scaling.as_bytes()),
-    ];
-    let request = Request {
-        codec: number,
-        flags,
-        controls: &controls,
-        bitstream: &job.slices,
-        ..Request::default()
-    };
-    kernel.decode(1, &request)
-}
+/// Only a digest is wanted.
+const DIGEST: Request = Request {
+    codec: 0,
+    flags: REQ_DIGEST_ONLY,
+    index: 0,
+    serial: 0,
+    controls: &[],
+    bitstream: &[],
+};
 
 /// The clip's beginning went to another daemon: nothing up to its next key frame is decoded, all after
 /// it is right.
@@ -75,13 +47,7 @@ fn resumes(clip: &Clip, key: usize) -> Option<()> {
             }
             continue;
         }
-        let told = send(
-            &mut kernel,
-            stream.codec,
-            &mut client,
-            unit,
-            REQ_DIGEST_ONLY,
-        );
+        let told = kernel.decode_unit(1, stream.codec, &mut client, unit, DIGEST);
         let at = format!("{}: unit {number}", clip.name);
         if number < key {
             assert_eq!(told.status, decode::ERR_RECV, "{at}");
@@ -130,23 +96,11 @@ fn what_begins_anew_waits_for_nothing() {
     client.job(units[0]);
     let mut kernel = Kernel::greeted(TIMEOUT_MS);
     kernel.open_with(1, codec::H264, CTX_RESUMED);
-    let told = send(
-        &mut kernel,
-        UnitCodec::H264,
-        &mut client,
-        units[1],
-        REQ_DIGEST_ONLY,
-    );
+    let told = kernel.decode_unit(1, UnitCodec::H264, &mut client, units[1], DIGEST);
     assert_eq!(told.status, decode::ERR_RECV);
     // The client has stopped streaming: it begins where it likes to.
     kernel.send(msg::CTX_RESET, 1, &());
-    let told = send(
-        &mut kernel,
-        UnitCodec::H264,
-        &mut client,
-        units[1],
-        REQ_DIGEST_ONLY,
-    );
+    let told = kernel.decode_unit(1, UnitCodec::H264, &mut client, units[1], DIGEST);
     assert_eq!(told.status, decode::OK);
     kernel.stop().unwrap();
 }
@@ -174,16 +128,11 @@ fn a_unit_whose_buffer_cannot_be_had_is_there_for_those_that_refer_to_it() {
     };
     kernel.format(1, &layout, 0);
     decoder.decode(stream.units[0]).unwrap();
-    let told = send(&mut kernel, stream.codec, &mut client, stream.units[0], 0);
+    let whole = Request::default();
+    let told = kernel.decode_unit(1, stream.codec, &mut client, stream.units[0], whole);
     assert_eq!(told.status, decode::ERR_RECV);
     let second = decoder.decode(stream.units[1]).unwrap().picture.unwrap();
-    let told = send(
-        &mut kernel,
-        stream.codec,
-        &mut client,
-        stream.units[1],
-        REQ_DIGEST_ONLY,
-    );
+    let told = kernel.decode_unit(1, stream.codec, &mut client, stream.units[1], DIGEST);
     assert_eq!(told.status, decode::OK);
     assert_eq!(told.digest, digest::fnv1a(&second));
     kernel.stop().unwrap();

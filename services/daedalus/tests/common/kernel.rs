@@ -14,17 +14,21 @@ use std::time::{Duration, Instant};
 use daedalus::bridge::{Bridge, read_message};
 use daedalus::channel::Buffer;
 use daedalus::daemon::{DaemonError, DaemonOptions, run};
+use daedalus::decoder::codec_number;
+use daedalus::h264::controls::{CID_PPS, CID_SCALING_MATRIX, CID_SPS};
 use daedalus::pool::WorkerProgram;
 use daedalus_proto::wire::{
     CtxFormat, CtxOpen, Header, Hello, HelloReply, PROTO_VERSION, ReqDecode, RespFrame, decode,
     message, msg,
 };
+use livehal_ffmpeg::UnitCodec;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::process::Pid;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::DAEMON;
+use super::controls::Client;
 
 const GENERATION: u32 = 7;
 /// The daemon must answer everything in this time, whatever the machine does besides.
@@ -258,6 +262,42 @@ impl Kernel {
         let (answered, response) = self.answer();
         assert_eq!(answered, cookie);
         response
+    }
+
+    /// Has a unit decoded as a client of its codec does: of H.264 the slices, with the parameter sets that
+    /// `client` has seen as controls.
+    pub fn decode_unit(
+        &mut self,
+        ctx: u32,
+        codec: UnitCodec,
+        client: &mut Client,
+        unit: &[u8],
+        request: Request,
+    ) -> RespFrame {
+        let codec_of = codec_number(codec);
+        if codec != UnitCodec::H264 {
+            let request = Request {
+                codec: codec_of,
+                bitstream: unit,
+                ..request
+            };
+            return self.decode(ctx, &request);
+        }
+        let job = client.job(unit);
+        let controls = [
+            (CID_SPS, job.sps.as_bytes()),
+            (CID_PPS, job.pps.as_bytes()),
+            (CID_SCALING_MATRIX, job.scaling.as_bytes()),
+        ];
+        let request = Request {
+            codec: codec_of,
+            flags: request.flags,
+            index: request.index,
+            serial: request.serial,
+            controls: &controls,
+            bitstream: &job.slices,
+        };
+        self.decode(ctx, &request)
     }
 
     pub fn receive<T: FromBytes>(&mut self) -> (Header, T) {
