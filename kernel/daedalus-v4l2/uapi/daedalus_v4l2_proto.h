@@ -21,7 +21,8 @@
  *
  * CTX_RESET: the client stopped to decode; what it decodes next does not refer
  * to anything before. CTX_BUFFERS: CAPTURE buffers are no more; descriptors of
- * them keep their memory from being freed. CTX_CLOSE: the client is gone.
+ * them keep their memory from being freed. CTX_CLOSE: the client is gone; or
+ * another CTX_OPEN follows, for another codec or after a unit that was lost.
  * ABORT: nobody waits for the job with this cookie any more. These four are a
  * header and nothing else, as PING and PONG are.
  *
