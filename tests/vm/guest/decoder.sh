@@ -9,6 +9,8 @@ decoder_module() {
     modprobe -a videodev v4l2-mem2mem videobuf2-dma-sg
     insmod modules/daedalus_v4l2.ko
     wait_for 10 video_node daedalus_v4l2 >/dev/null
+    # udev opens each node to see what it is.
+    udevadm settle
 }
 
 # stream FILE CODEC ARGUMENTS...: a moving picture, coded. SIZE and FRAMES say how large and how long.

@@ -85,7 +85,6 @@ for _ in $(seq 10); do
     # Nobody decodes: every unit fails.
     if decoder-peer play "$work/film.ivf" >/dev/null 2>&1; then fail "decoded without a daemon"; fi
     rmmod daedalus_v4l2
-    insmod modules/daedalus_v4l2.ko
-    wait_for 10 video_node daedalus_v4l2 >/dev/null
+    decoder_module
 done
 rmmod daedalus_v4l2

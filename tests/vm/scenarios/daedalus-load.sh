@@ -38,4 +38,5 @@ step "unload, and again"
 rmmod daedalus_v4l2
 [[ ! -e /dev/daedalus-v4l2 ]] || fail "/dev/daedalus-v4l2 stays"
 insmod modules/daedalus_v4l2.ko
+udevadm settle
 rmmod daedalus_v4l2
