@@ -28,8 +28,9 @@ wait_for() {
 
 # install_files: what the host has laid down, in its places.
 install_files() {
+    # Users first: udev reads new rules at its next event, and only once.
+    find "$PWD/files" -path '*/sysusers.d/*' -exec systemd-sysusers {} +
     cp -r --no-preserve=ownership files/. /
-    systemd-sysusers
     systemctl daemon-reload
     busctl call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus ReloadConfig
 }
