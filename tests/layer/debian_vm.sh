@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# debian_vm.sh PACKAGES: installs the layer's Debian packages in a Debian machine, starts live777 under its
-# systemd and D-Bus, and runs the image's cases there with oe-core's oe-test. docs/testimage.md
+# debian_vm.sh PACKAGES: installs the layer's Debian packages in a Debian machine, starts live777 and the decoder
+# under its systemd and D-Bus, and runs the image's cases there with oe-core's oe-test. docs/testimage.md
 #
-# Run as `tests/vm/vm ssh --arch arm64 -- tests/layer/debian_vm.sh PACKAGES`: that boots the machine and sets
-# VM_SSH, VM_PORT, VM_KEY and VM_SHARE.
+# Run as `tests/vm/vm ssh --arch arm64 --module kernel/daedalus-v4l2 -- tests/layer/debian_vm.sh PACKAGES`: that boots
+# the machine, builds the decoder's module for its kernel and sets VM_SSH, VM_PORT, VM_KEY and VM_SHARE.
 #
 # LIVEHAL_LAYERS  a directory with openembedded-core and bitbake
 set -euo pipefail
@@ -15,7 +15,7 @@ read -ra machine <<<"$VM_SSH"
 
 # --- The packages ---------------------------------------------------------------------------------
 mkdir -p "$VM_SHARE/debs"
-for name in live777 live777-peer livehal-conf livehal-identity; do
+for name in daedalus live777 live777-peer livehal-conf livehal-identity; do
     found=("$packages"/*/"${name}"_*.deb)
     [[ ${#found[@]} == 1 && -f ${found[0]} ]] || {
         printf 'not one package %s in %s, but: %s\n' "$name" "$packages" "${found[*]}" >&2
@@ -47,7 +47,13 @@ usermod --password '*' root
 busctl call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus ReloadConfig
 systemctl daemon-reload
 systemctl start live777.service
-systemctl --no-pager --lines 0 status live777.service livehal-identity.service
+# The module is the machine's, for its kernel is; it starts the daemon, as at boot.
+install -D -m 0644 -t "/lib/modules/$(uname -r)/updates" /mnt/share/modules/daedalus_v4l2.ko
+depmod
+udevadm control --reload
+systemctl restart systemd-modules-load.service
+timeout 60 bash -c 'until systemctl --quiet is-active daedalus-v4l2.service; do sleep 0.2; done'
+systemctl --no-pager --lines 0 status live777.service livehal-identity.service daedalus-v4l2.service
 E2
 
 # --- The cases ----------------------------------------------------------------------------------------

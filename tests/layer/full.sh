@@ -360,7 +360,8 @@ step_vm() {
         return
     fi
     check image-cases env LIVEHAL_LAYERS="$layers" \
-        tests/vm/vm ssh --arch arm64 -- "$root/tests/layer/debian_vm.sh" "$build/package/debs"
+        tests/vm/vm ssh --arch arm64 --module kernel/daedalus-v4l2 -- \
+        "$root/tests/layer/debian_vm.sh" "$build/package/debs"
     grep -E '^  (passed|skipped) ' "$build/logs/image-cases.log"
 }
 

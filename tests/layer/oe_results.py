@@ -11,20 +11,6 @@ import sys
 # What a Debian machine under QEMU has not, by case. docs/testimage.md has the same list.
 ELSEWHERE = {
     "livehal_camera.LivehalCameraTest.test_the_boards_camera_is_there": "a board with a camera",
-    "livehal_decoder.LivehalDecoderTest.test_it_comes_back_after_a_crash":
-        "the decoder's kernel module",
-    "livehal_decoder.LivehalDecoderTest.test_it_decodes_what_live777_encodes":
-        "the decoder's kernel module",
-    "livehal_decoder.LivehalDecoderTest.test_others_see_nothing":
-        "the decoder's kernel module",
-    "livehal_decoder.LivehalDecoderTest.test_the_daemon_runs_and_gains_nothing":
-        "the decoder's kernel module",
-    "livehal_decoder.LivehalDecoderTest.test_the_exposure_is_small":
-        "the decoder's kernel module",
-    "livehal_decoder.LivehalDecoderTest.test_the_module_is_loaded_and_its_nodes_are_for_whom_they_should":
-        "the decoder's kernel module",
-    "livehal_decoder.LivehalDecoderTest.test_what_is_no_stream_is_refused":
-        "the decoder's kernel module",
     "livehal_rauc.LivehalRaucTest.test_a_file_that_is_no_bundle_is_refused": "an image with slots",
     "livehal_rauc.LivehalRaucTest.test_only_root_uses_it": "an image with slots",
     "livehal_rauc.LivehalRaucTest.test_slots_are_known_and_one_is_booted": "an image with slots",

@@ -6,7 +6,7 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from .build import BROUGHT, GUEST, HERE, Machine, build_module
@@ -69,12 +69,18 @@ def stage(share: Path, scenario: Scenario, machine: Machine) -> None:
         else:
             raise LabError(f"{scenario.name}: no payload {payload}; there are: "
                            f"{', '.join(PAYLOADS)}, [release:]example:PACKAGE:NAME:FEATURE")
-    for module in scenario.modules:
+    bring_modules(machine, scenario.modules, inside / "modules", share / "modules")
+
+
+def bring_modules(machine: Machine, modules: Sequence[str], to: Path, work: Path) -> None:
+    """Builds directories of modules, from the repository's root, for the machine's kernel."""
+    to.mkdir(parents=True, exist_ok=True)
+    for module in modules:
         say(f"building the module {module}")
-        work = share / "modules" / Path(module).name
-        build_module(machine, ROOT / module, work)
-        for file in work.glob("*.ko"):
-            shutil.copy(file, inside / "modules")
+        built = work / Path(module).name
+        build_module(machine, ROOT / module, built)
+        for file in built.glob("*.ko"):
+            shutil.copy(file, to)
 
 
 def _live777(files: Path, architecture: str) -> None:
