@@ -4,18 +4,15 @@
 //! where one is needed. Back come messages that only differ in who checks them: the worker is
 //! believed as little as the kernel believes the daemon.
 
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
-use std::mem::MaybeUninit;
+use std::io::{self, IoSlice, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
-};
-use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::passing;
 
 /// Longest message that is sent to a worker: the kernel's largest bitstream, and its controls.
 pub const MESSAGE_MAX: usize = (64 << 20) + (64 << 10);
@@ -101,14 +98,8 @@ fn send(
         flags: if buffer.is_some() { HAS_BUFFER } else { 0 } | flags,
         buffer_size: buffer.as_ref().map_or(0, |b| b.size),
     };
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    let fds: Vec<_> = buffer.iter().map(|b| b.fd).collect();
-    if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(&fds)) {
-        return Err(io::ErrorKind::InvalidInput.into());
-    }
     let parts = [IoSlice::new(prefix.as_bytes()), IoSlice::new(message)];
-    let sent = sendmsg(socket, &parts, &mut control, SendFlags::NOSIGNAL)?;
+    let sent = passing::send(socket, &parts, buffer.map(|b| b.fd))?;
     let head = size_of::<Prefix>();
     // The prefix is smaller than any socket's buffer: it goes at once.
     let rest = sent
@@ -123,27 +114,13 @@ fn send(
 /// # Errors
 /// The system's, or a message that no daemon would send.
 pub fn receive(socket: &UnixStream) -> io::Result<Option<Delivery>> {
-    let mut prefix = Prefix::new_zeroed();
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut control = RecvAncillaryBuffer::new(&mut space);
-    let received = recvmsg(
-        socket,
-        &mut [IoSliceMut::new(prefix.as_mut_bytes())],
-        &mut control,
-        RecvFlags::WAITALL | RecvFlags::CMSG_CLOEXEC,
-    )?
-    .bytes;
-    if received == 0 {
+    let Some((prefix, fd)) = passing::receive::<Prefix>(socket)? else {
         return Ok(None);
-    }
+    };
     let len = prefix.len as usize;
-    if received != size_of::<Prefix>() || len > MESSAGE_MAX {
+    if len > MESSAGE_MAX {
         return Err(io::ErrorKind::InvalidData.into());
     }
-    let fd = control.drain().find_map(|part| match part {
-        RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
-        _ => None,
-    });
     let mut message = vec![0; len];
     (&mut &*socket).read_exact(&mut message)?;
     if fd.is_some() != (prefix.flags & HAS_BUFFER != 0) {

@@ -25,6 +25,7 @@ pub mod digest;
 pub mod h264;
 mod notify;
 pub mod offline;
+mod passing;
 pub mod picture;
 pub mod pool;
 pub mod registry;

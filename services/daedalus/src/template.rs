@@ -4,19 +4,16 @@
 //! milliseconds. It sees no stream: its only words are `Order` and `Report`, on a socket. It is the
 //! workers' parent, so a process number stays theirs until it has reported how they ended.
 
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::io::{self, IoSlice, Read, Write};
+use std::os::fd::BorrowedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
-};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, waitpid};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
+
+use crate::passing;
 
 /// In [`Order::what`]: a copy for the socket that comes with it.
 const START: u32 = 1;
@@ -47,14 +44,7 @@ pub fn start(control: &UnixStream, socket: BorrowedFd) -> io::Result<i32> {
         what: START,
         pid: 0,
     };
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    let fds = [socket];
-    if !ancillary.push(SendAncillaryMessage::ScmRights(&fds)) {
-        return Err(io::ErrorKind::InvalidInput.into());
-    }
-    let part = [IoSlice::new(order.as_bytes())];
-    sendmsg(control, &part, &mut ancillary, SendFlags::NOSIGNAL)?;
+    passing::send(control, &[IoSlice::new(order.as_bytes())], Some(socket))?;
     reported(control)
 }
 
@@ -82,7 +72,7 @@ fn reported(mut control: &UnixStream) -> io::Result<i32> {
 /// # Errors
 /// The control socket's; or that this process has more than one thread, and so cannot be copied.
 pub fn serve(control: UnixStream) -> io::Result<Option<UnixStream>> {
-    while let Some((order, socket)) = receive(&control)? {
+    while let Some((order, socket)) = passing::receive::<Order>(&control)? {
         let done = match (order.what, socket) {
             (START, Some(socket)) => match fork()? {
                 Fork::Copy => {
@@ -106,30 +96,6 @@ pub fn serve(control: UnixStream) -> io::Result<Option<UnixStream>> {
         (&control).write_all(report.as_bytes())?;
     }
     Ok(None)
-}
-
-fn receive(control: &UnixStream) -> io::Result<Option<(Order, Option<OwnedFd>)>> {
-    let mut order = Order::new_zeroed();
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let received = recvmsg(
-        control.as_fd(),
-        &mut [IoSliceMut::new(order.as_mut_bytes())],
-        &mut ancillary,
-        RecvFlags::WAITALL | RecvFlags::CMSG_CLOEXEC,
-    )?
-    .bytes;
-    if received == 0 {
-        return Ok(None);
-    }
-    if received != size_of::<Order>() {
-        return Err(io::ErrorKind::InvalidData.into());
-    }
-    let socket = ancillary.drain().find_map(|part| match part {
-        RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
-        _ => None,
-    });
-    Ok(Some((order, socket)))
 }
 
 fn reap(pid: i32) -> io::Result<i32> {
