@@ -1,22 +1,18 @@
 //! A daemon that does what it is told, however wrong: the other end of the bridge.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::os::fd::{AsFd, FromRawFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use daedalus::bridge::read_message;
+use daedalus::bridge::{Bridge, Device};
 use daedalus_proto::Message;
 use daedalus_proto::wire::{
-    CaptureFd, CtxOpen, Header, HelloReply, IOC_GET_CAPTURE_FD, PROTO_VERSION, RespFrame, decode,
-    message, msg,
+    CtxOpen, Header, HelloReply, PROTO_VERSION, RespFrame, decode, message, msg,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use zerocopy::{FromBytes, IntoBytes};
-
-use crate::sys;
 
 pub const BRIDGE: &str = "/dev/daedalus-v4l2";
 
@@ -31,7 +27,7 @@ pub struct Job {
 
 /// The bridge, open.
 #[derive(Debug)]
-pub struct Fake(File);
+pub struct Fake(Device);
 
 impl Fake {
     /// Opens the bridge and says nothing.
@@ -39,10 +35,7 @@ impl Fake {
     /// # Errors
     /// The driver's: EBUSY where it is open.
     pub fn silent() -> io::Result<Self> {
-        let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).custom_flags(nonblocking);
-        options.open(BRIDGE).map(Self)
+        Device::open(Path::new(BRIDGE)).map(Self)
     }
 
     /// Opens the bridge and greets the kernel, as one that decodes everything.
@@ -71,7 +64,7 @@ impl Fake {
     /// # Errors
     /// The driver's.
     pub fn write(&self, bytes: &[u8]) -> io::Result<()> {
-        (&self.0).write(bytes).map(drop)
+        self.0.write(bytes)
     }
 
     /// The next message's header and type.
@@ -82,12 +75,12 @@ impl Fake {
     }
 
     fn read(&self, limit: Duration) -> Result<Vec<u8>> {
-        let mut fds = [PollFd::new(&self.0, PollFlags::IN)];
+        let mut fds = [PollFd::from_borrowed_fd(self.0.as_fd(), PollFlags::IN)];
         ensure!(
             poll(&mut fds, Some(&Timespec::try_from(limit)?))? == 1,
             "no message within {limit:?}"
         );
-        Ok(read_message(&self.0)?)
+        Ok(self.0.read()?)
     }
 
     /// The next job; other messages are passed over.
@@ -139,17 +132,7 @@ impl Fake {
     /// # Errors
     /// The driver's.
     pub fn capture(&self, ctx: u32, index: u32, serial: u32) -> io::Result<OwnedFd> {
-        let mut argument = CaptureFd {
-            ctx,
-            index,
-            serial,
-            fd: -1,
-            size: 0,
-        };
-        // SAFETY: the number says that the kernel reads and writes this structure.
-        unsafe { sys::ioctl(&self.0.as_fd(), IOC_GET_CAPTURE_FD, &raw mut argument) }?;
-        // SAFETY: the kernel has just made it for this process.
-        Ok(unsafe { OwnedFd::from_raw_fd(argument.fd) })
+        self.0.capture(ctx, index, serial).map(|buffer| buffer.fd)
     }
 }
 
