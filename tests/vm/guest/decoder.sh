@@ -62,6 +62,22 @@ lost_kib() {
          END { print total - known }' /proc/meminfo /proc/zoneinfo
 }
 
+# remember: what there is now, for nothing_is_left to compare with.
+remember() {
+    before=$(counts)
+    lost=$(lost_kib)
+    step "$before lost_kib=$lost $(memory)"
+}
+
+# nothing_is_left: it is all as remembered; of memory a little may have changed hands.
+nothing_is_left() {
+    local after
+    wait_for 10 counts_are "$before"
+    after=$(lost_kib)
+    step "$(counts) lost_kib=$after $(memory)"
+    ((after < lost + 4096)) || fail "$((after - lost)) KiB are gone"
+}
+
 # memory: what is used for what, for whoever reads the log.
 memory() {
     awk '/^(MemFree|AnonPages|Cached|Shmem|SReclaimable|SUnreclaim|KernelStack|PageTables|Percpu|VmallocUsed):/ {

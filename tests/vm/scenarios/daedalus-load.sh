@@ -4,11 +4,11 @@
 #: limit 300
 # shellcheck source=tests/vm/guest/lib.sh
 source ./lib.sh
+# shellcheck source=tests/vm/guest/decoder.sh
+source ./decoder.sh
 
 step "load"
-modprobe -a videodev v4l2-mem2mem videobuf2-dma-sg
-insmod modules/daedalus_v4l2.ko
-wait_for 10 video_node daedalus_v4l2 >/dev/null
+decoder_module
 video=$(video_node daedalus_v4l2)
 [[ -c /dev/daedalus-v4l2 ]] || fail "no /dev/daedalus-v4l2"
 [[ $(stat -c %a /dev/daedalus-v4l2) == 600 ]] || fail "everybody may be the daemon"
@@ -37,6 +37,5 @@ exec 3>&-
 step "unload, and again"
 rmmod daedalus_v4l2
 [[ ! -e /dev/daedalus-v4l2 ]] || fail "/dev/daedalus-v4l2 stays"
-insmod modules/daedalus_v4l2.ko
-udevadm settle
+decoder_module
 rmmod daedalus_v4l2
