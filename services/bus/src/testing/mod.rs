@@ -11,7 +11,9 @@ pub mod contract;
 mod daemon;
 mod program;
 pub mod unit;
+pub mod users;
 
+use std::process::Output;
 use std::time::{Duration, Instant};
 
 pub use daemon::Bus;
@@ -45,6 +47,15 @@ pub fn installed(program: &str, package: &str, test: &str) -> bool {
 /// Whether a bus, and `busctl` to ask on it, can be had here.
 pub fn bus_installed(test: &str) -> bool {
     installed("dbus-daemon", "dbus-daemon", test) && installed("busctl", "systemd", test)
+}
+
+/// What a program printed, or what it said against what was asked.
+pub fn said(output: &Output) -> Result<String, String> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    match output.status.success() {
+        true => Ok(text(&output.stdout)),
+        false => Err(text(&output.stderr)),
+    }
 }
 
 /// Not by `eprintln!`: what a passing test prints is not seen.

@@ -1,7 +1,8 @@
 //! Units by systemd's own tools.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use super::skip;
@@ -15,6 +16,27 @@ fn run(command: &mut Command) -> Option<Output> {
             None
         }
     }
+}
+
+/// A shipped unit with the binary of this build in the place of `installed`, in `directory`, where it can be
+/// checked without being installed.
+pub fn of_this_build(directory: &Path, shipped: &Path, installed: &str, binary: &str) -> PathBuf {
+    let text = fs::read_to_string(shipped).unwrap();
+    let unit = text.replace(installed, binary);
+    assert_ne!(unit, text, "the unit starts something else");
+    let path = directory.join(shipped.file_name().unwrap());
+    fs::write(&path, unit).unwrap();
+    path
+}
+
+/// The bus starts the unit for a call to `name`.
+pub fn assert_started_by_a_call(service: &Path, name: &str, unit: &Path) {
+    let service = fs::read_to_string(service).unwrap();
+    let unit = fs::read_to_string(unit).unwrap();
+    let value = |key: &str| service.lines().find_map(|line| line.strip_prefix(key));
+    assert_eq!(value("Name="), Some(name));
+    let alias = format!("Alias={}", value("SystemdService=").unwrap());
+    assert!(unit.lines().any(|line| line == alias), "{alias}");
 }
 
 /// systemd has nothing to say against the unit.

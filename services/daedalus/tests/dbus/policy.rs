@@ -1,12 +1,7 @@
 //! The bus policy, enforced by a real dbus-daemon against real users.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
-use std::process::Command;
-
-use livehal_bus::testing::{Bus, bus_installed, installed, skip, until};
-use tempfile::TempDir;
+use livehal_bus::testing::users::{policy_of, public_copy, run_as};
+use livehal_bus::testing::{Bus, bus_installed, installed, said, skip, until};
 
 use crate::common::{DAEMON, library};
 use crate::{MANAGER, NAME, ROOT, root, without_module};
@@ -16,36 +11,10 @@ const SERVER: (&str, u32) = ("daemon", 1);
 const GROUP: (&str, u32) = ("games", 60);
 const STRANGER: u32 = 65534;
 
-/// The shipped policy with those names.
-fn policy(directory: &TempDir) -> PathBuf {
-    let shipped = fs::read_to_string(root().join("dbus/org.livehal.Decoder1.conf")).unwrap();
-    let user = format!("user=\"{}\"", SERVER.0);
-    let group = format!("group=\"{}\"", GROUP.0);
-    let ours = shipped
-        .replace("user=\"daedalus\"", &user)
-        .replace("group=\"livehal\"", &group);
-    assert!(ours.contains(&user) && ours.contains(&group), "{ours}");
-    let file = directory.path().join("policy.conf");
-    fs::write(&file, ours).unwrap();
-    file
-}
-
-fn run_as(bus: &Bus, uid: u32, gid: u32, program: &str) -> Command {
-    let mut command = bus.command("setpriv");
-    command
-        .arg(format!("--reuid={uid}"))
-        .arg(format!("--regid={gid}"))
-        .args(["--clear-groups", "--", program]);
-    command
-}
-
 fn may_call(bus: &Bus, (uid, gid): (u32, u32), call: &[&str]) -> Result<(), String> {
     let mut command = run_as(bus, uid, gid, call[0]);
     let output = command.args(&call[1..]).output().unwrap();
-    match output.status.success() {
-        true => Ok(()),
-        false => Err(String::from_utf8_lossy(&output.stderr).into()),
-    }
+    said(&output).map(drop)
 }
 
 #[test]
@@ -59,12 +28,10 @@ fn only_the_group_and_root_may_look_and_verify_and_nobody_else_may_own_the_name(
         return;
     }
     let directory = tempfile::tempdir().unwrap();
-    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    // A copy that other users reach: the build directory may be private.
-    let binary = directory.path().join("daemon");
-    fs::copy(DAEMON, &binary).unwrap();
-    let binary = binary.to_str().unwrap();
-    let bus = Bus::system(&[&policy(&directory)]);
+    let binary = &public_copy(directory.path(), DAEMON.as_ref());
+    let shipped = root().join("dbus/org.livehal.Decoder1.conf");
+    let policy = policy_of(directory.path(), &shipped, "daedalus", SERVER.0, GROUP.0);
+    let bus = Bus::system(&[&policy]);
 
     let stranger = run_as(&bus, STRANGER, GROUP.1, binary);
     let stranger = without_module(stranger, directory.path(), "system");

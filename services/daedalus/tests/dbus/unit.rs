@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use livehal_bus::testing::unit::{
     assert_allowed, assert_exposed_at_most, assert_free_of_faults, assert_makes_users,
+    assert_started_by_a_call, of_this_build,
 };
 use livehal_bus::testing::{Bus, bus_installed, installed, until};
 use tempfile::TempDir;
@@ -19,14 +20,14 @@ fn shipped(file: &str) -> String {
     fs::read_to_string(root().join(file)).unwrap()
 }
 
-/// The unit with the binary of this build, where it can be checked without being installed.
 fn unit(directory: &TempDir) -> PathBuf {
-    let shipped = shipped("systemd/daedalus-v4l2.service");
-    let unit = shipped.replace("/usr/bin/daedalus_v4l2_daemon", DAEMON);
-    assert_ne!(unit, shipped, "the unit starts something else");
-    let path = directory.path().join("daedalus-v4l2.service");
-    fs::write(&path, unit).unwrap();
-    path
+    let shipped = root().join("systemd/daedalus-v4l2.service");
+    of_this_build(
+        directory.path(),
+        &shipped,
+        "/usr/bin/daedalus_v4l2_daemon",
+        DAEMON,
+    )
 }
 
 #[test]
@@ -56,12 +57,11 @@ fn the_user_of_unit_policy_and_device_is_made() {
 
 #[test]
 fn a_call_on_the_bus_starts_the_unit() {
-    let service = shipped("dbus/org.livehal.Decoder1.service");
-    let value = |key: &str| service.lines().find_map(|line| line.strip_prefix(key));
-    assert_eq!(value("Name="), Some(NAME));
-    let alias = format!("Alias={}", value("SystemdService=").unwrap());
-    let unit = shipped("systemd/daedalus-v4l2.service");
-    assert!(unit.lines().any(|line| line == alias), "{alias}");
+    assert_started_by_a_call(
+        &root().join("dbus/org.livehal.Decoder1.service"),
+        NAME,
+        &root().join("systemd/daedalus-v4l2.service"),
+    );
 }
 
 #[test]

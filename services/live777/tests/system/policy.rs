@@ -1,9 +1,11 @@
 //! The bus policy, enforced by a real dbus-daemon against real users.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::path::PathBuf;
+use std::process::Child;
 
+use livehal_bus::testing::said;
+use livehal_bus::testing::users::{policy_of, public_copy, run_as};
 use tempfile::TempDir;
 
 use crate::decoder;
@@ -17,33 +19,15 @@ const GROUP: (&str, u32) = ("games", 60);
 const DECODER: (&str, u32) = ("bin", 2);
 const STRANGER: u32 = 65534;
 
-/// The shipped policy with those names.
-fn policy(directory: &TempDir) -> PathBuf {
-    policy_of(directory, "org.livehal.Capture1.conf", "livehal", SERVER.0)
-}
-
 /// A shipped policy with another user in the place of its server's, and the group.
-fn policy_of(directory: &TempDir, file: &str, server: &str, user: &str) -> PathBuf {
-    let shipped = fs::read_to_string(root().join("dbus").join(file)).unwrap();
-    let user = format!("user=\"{user}\"");
-    let group = format!("group=\"{}\"", GROUP.0);
-    let ours = shipped
-        .replace(&format!("user=\"{server}\""), &user)
-        .replace("group=\"livehal\"", &group);
-    assert!(ours.contains(&user) && ours.contains(&group), "{ours}");
-    let file = directory.path().join(file);
-    fs::write(&file, ours).unwrap();
-    file
+fn policy_with(directory: &TempDir, file: &str, server: &str, user: &str) -> PathBuf {
+    let shipped = root().join("dbus").join(file);
+    policy_of(directory.path(), &shipped, server, user, GROUP.0)
 }
 
-/// A command run as a user with one group.
-fn run_as(bus: &Bus, uid: u32, gid: u32, program: &str) -> Command {
-    let mut command = bus.command("setpriv");
-    command
-        .arg(format!("--reuid={uid}"))
-        .arg(format!("--regid={gid}"))
-        .args(["--clear-groups", "--", program]);
-    command
+/// Ours with those names.
+fn policy(directory: &TempDir) -> PathBuf {
+    policy_with(directory, "org.livehal.Capture1.conf", "livehal", SERVER.0)
 }
 
 /// What a user gets for a busctl call: its output, or the error.
@@ -52,11 +36,7 @@ fn busctl(bus: &Bus, (uid, gid): (u32, u32), arguments: &[&str]) -> Result<Strin
         .args(arguments)
         .output()
         .unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-    match output.status.success() {
-        true => Ok(text(&output.stdout)),
-        false => Err(text(&output.stderr)),
-    }
+    said(&output)
 }
 
 const DEMO: &str = "/org/livehal/Capture1/stream/demo";
@@ -90,17 +70,8 @@ fn possible(test: &str) -> bool {
         && installed("setpriv", "util-linux", test)
 }
 
-/// The binary where every user may run it: the build directory may be private.
 fn public_binary(directory: &TempDir) -> String {
-    public_copy(directory, Server::binary().as_ref())
-}
-
-fn public_copy(directory: &TempDir, binary: &Path) -> String {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let copy = directory.path().join(binary.file_name().unwrap());
-    fs::copy(binary, &copy).unwrap();
-    copy.to_str().unwrap().to_owned()
+    public_copy(directory.path(), Server::binary().as_ref())
 }
 
 #[test]
@@ -165,14 +136,14 @@ fn live777_may_ask_the_decoder_under_both_policies() {
     }
     let directory = tempfile::tempdir().unwrap();
     let ours = policy(&directory);
-    let decoders = policy_of(
+    let decoders = policy_with(
         &directory,
         "org.livehal.Decoder1.conf",
         "daedalus",
         DECODER.0,
     );
     let bus = Bus::system(&[&ours, &decoders]);
-    let binary = public_copy(&directory, decoder::binary());
+    let binary = public_copy(directory.path(), decoder::binary());
     let decoder = run_as(&bus, DECODER.1, DECODER.1, &binary);
     let Some(_decoder) = decoder::start_by(decoder, "system", TEST) else {
         return;

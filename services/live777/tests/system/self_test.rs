@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::sync::{Arc, Mutex};
 
-use livehal_bus::testing::{Bus, bus_installed, until};
+use livehal_bus::testing::{Bus, bus_installed, said, until};
 use tokio::runtime::Runtime;
 use zbus::{Connection, DBusError, interface};
 
@@ -42,11 +42,7 @@ fn busctl(bus: &Bus, action: &str, stream: &str, member: &str) -> Result<String,
         .args(["--user", action, NAME, &path, STREAM, member])
         .output()
         .unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-    match output.status.success() {
-        true => Ok(text(&output.stdout)),
-        false => Err(text(&output.stderr)),
-    }
+    said(&output)
 }
 
 fn self_test(bus: &Bus, stream: &str) -> Result<String, String> {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use livehal_bus::testing::unit::{
     assert_allowed, assert_exposed_at_most, assert_free_of_faults, assert_makes_users,
+    assert_started_by_a_call, of_this_build,
 };
 use tempfile::TempDir;
 
@@ -14,14 +15,14 @@ use crate::{Bus, NAME, installed, until};
 /// In tenths.
 const EXPOSURE: u32 = 16;
 
-/// The unit with the binary of this build, where it can be checked without being installed.
 fn unit(directory: &TempDir) -> PathBuf {
-    let shipped = fs::read_to_string(root().join("systemd/live777.service")).unwrap();
-    let unit = shipped.replace("/usr/bin/live777", Server::binary());
-    assert_ne!(unit, shipped, "the unit starts something else");
-    let path = directory.path().join("live777.service");
-    fs::write(&path, unit).unwrap();
-    path
+    let shipped = root().join("systemd/live777.service");
+    of_this_build(
+        directory.path(),
+        &shipped,
+        "/usr/bin/live777",
+        Server::binary(),
+    )
 }
 
 #[test]
@@ -49,14 +50,10 @@ fn the_user_of_the_unit_and_of_the_policy_is_made() {
 
 #[test]
 fn a_call_on_the_bus_starts_the_unit() {
-    let service = fs::read_to_string(root().join("dbus/org.livehal.Capture1.service")).unwrap();
-    let unit = fs::read_to_string(root().join("systemd/live777.service")).unwrap();
-    let value = |key: &str| service.lines().find_map(|line| line.strip_prefix(key));
-    assert_eq!(value("Name="), Some("org.livehal.Capture1"));
-    let started = value("SystemdService=").unwrap();
-    assert!(
-        unit.lines().any(|line| line == format!("Alias={started}")),
-        "{started}"
+    assert_started_by_a_call(
+        &root().join("dbus/org.livehal.Capture1.service"),
+        NAME,
+        &root().join("systemd/live777.service"),
     );
 }
 
