@@ -44,5 +44,7 @@ IMAGE_CLASSES += "image-buildinfo"
 
 do_image_wic[depends] += "${LIVEHAL_WIC_DEPENDS}"
 LIVEHAL_WIC_DEPENDS ?= ""
+# No boot loader is in an image: none is built.
+WKS_FILE_DEPENDS = "${WKS_FILE_DEPENDS_DEFAULT}"
 LIVEHAL_WIC_DEPENDS:raspberrypi5 = "livehal-boot-image:do_deploy"
 LIVEHAL_WIC_DEPENDS:rdk-x5 = "rdk-x5-boot-script:do_deploy"

@@ -106,6 +106,11 @@ class Archive:
             raise LabError(f"{self.suite} has no version of {package}")
         return version[1]
 
+    def versions(self, *packages: str) -> dict[str, str]:
+        """The version of each package."""
+        told = self._apt("apt-cache", "show", "--no-all-versions", *packages)
+        return dict(re.findall(r"^Package: (\S+)$.*?^Version: (\S+)$", told, re.MULTILINE | re.DOTALL))
+
     def closure(self, *packages: str) -> list[str]:
         """The packages and what they need in turn, without what is only recommended."""
         told = self._apt("apt-get", "install", "--simulate", "--no-install-recommends", *packages)
@@ -120,6 +125,10 @@ class Archive:
 
     def download(self, package: str, directory: Path) -> Path:
         """The package as a file in the directory."""
-        self._apt("apt-get", "download", package, cwd=directory)
-        name = package.split("=")[0]
-        return next(directory.glob(f"{name}_*.deb"))
+        return self.download_all([package], directory)[0]
+
+    def download_all(self, packages: list[str], directory: Path) -> list[Path]:
+        """The packages as files in the directory; with NAME=VERSION those versions."""
+        self._apt("apt-get", "download", *packages, cwd=directory)
+        return [next(directory.glob(f"{name}_{version.replace(':', '%3a') or '*'}_*.deb"))
+                for name, _, version in (package.partition("=") for package in packages)]

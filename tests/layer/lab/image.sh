@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# An image of this layer on a Debian machine, without a build farm: image.sh [TARGET...]; docs/build.md
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../../../scripts/lib.sh"
+# shellcheck source=tests/layer/bitbake.sh
+source tests/layer/bitbake.sh
+
+lab=$root/tests/layer/lab
+directory=$build/image
+targets=("$@")
+((${#targets[@]})) || targets=(livehal-image livehal-image-release livehal-bundle)
+
+bitbake_host
+apt_need autoconf automake autopoint gettext gperf libglib2.0-dev-bin libtool-bin pkg-config rustc-web cargo-web cmake g++-aarch64-linux-gnu pseudo quilt dpkg-dev apt-utils u-boot-tools bc bison flex \
+    bmap-tools bzip2 dosfstools e2fsprogs fdisk gdisk kmod libelf-dev libssl-dev meson mtools ninja-build parted rauc \
+    squashfs-tools systemd debian-archive-keyring || exit 1
+# wic is a program of its own now, in no registry; openembedded-core's history has it.
+wic_commit=b9e2a2f584376076c4552bef7309c81b9fe986c0^
+lay_wic() {
+    local wic=$build/wic-program
+    [[ ! -x $directory/tools/wic ]] || return 0
+    rm -rf "$wic"
+    mkdir -p "$wic" "$directory/tools"
+    git -c safe.directory='*' -C "$layers/openembedded-core" archive "$wic_commit" scripts/wic scripts/lib | tar -x -C "$wic" ||
+        fail "$layers/openembedded-core has no history with wic in it: not a shallow clone, please"
+    ln -s "$layers/openembedded-core/meta" "$wic/meta"
+    printf '#!/bin/sh\nexec python3 %s/scripts/wic "$@"\n' "$wic" >"$directory/tools/wic"
+    chmod 0755 "$directory/tools/wic"
+}
+lay_wic
+rust_std "$build/rust-aarch64"
+
+say "Debian's packages for the image"
+python3 "$lab/debian.py" "$directory/debian"
+python3 "$lab/sources.py" "$build/downloads"
+((EUID != 0)) || chown livehal-build: "$build/downloads"
+
+configure "$directory" livehal "${others[@]}" "$root/meta-livehal" "$root/tests/layer/external" "$lab" <<EOF2
+DL_DIR = "$build/downloads"
+LAB_DEBIAN = "$directory/debian"
+RUST_EXTERNAL_SYSROOT = "$build/rust-aarch64/usr"
+require conf/lab.conf
+EOF2
+# Made anew: a link to a program that was found elsewhere would stay.
+rm -rf "$directory/tmp/hosttools"
+BITBAKE_TOOLS=$directory/tools:$lab/tools bitbake_env "$directory" bitbake "${targets[@]}"
