@@ -91,6 +91,20 @@ class Agreement(unittest.TestCase):
                 devices = [system_conf(machine)[s].get("device") for s in system_conf(machine).sections()]
                 self.assertNotIn(last["device"], devices)
 
+    def test_every_partition_says_its_type(self):
+        """wic takes what is copied as it is for FAT, and gives the partition the type of that."""
+        # Linux's and FAT's, by GPT and by MBR. Nothing mounts or starts either unasked.
+        linux, fat = {"0FC63DAF-8483-4772-8E79-3D69D8477DE4", "0x83"}, {"EBD0A0A2-B9E5-4433-87C0-68B6B72699C7", "0xc"}
+        for layout in (p for layer in LAYERS for p in (layer / "files/wic").glob("*.wks")):
+            text = layout.read_text()
+            option = {"gpt": "part-type", "msdos": "system-id"}[re.search(r"--ptable (\w+)", text)[1]]
+            for line in re.findall("^part .*$", text, re.M):
+                with self.subTest(layout.name, line=line):
+                    is_fat = "--fstype=vfat" in line or ".vfat" in line
+                    found = re.search(rf" --{option} (\S+)", line)
+                    self.assertTrue(found, f"no --{option}")
+                    self.assertIn(found[1], fat if is_fat else linux)
+
     def test_an_image_is_no_larger_than_its_slot(self):
         for machine in MACHINES:
             kib = int(distro(machine).getVar("LIVEHAL_SLOT_KIB"))
