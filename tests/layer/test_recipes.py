@@ -55,6 +55,14 @@ class Parsing(Case):
                     if line[:1].isalpha() and ("=" in line or "()" in line):
                         self.assertIn(":livehal", line)
 
+    def test_every_patch_says_what_becomes_of_it_upstream_and_is_applied(self):
+        patches = layer_files(".patch")
+        self.assertGreaterEqual(len(patches), 1)
+        for patch in patches:
+            self.assertRegex(patch.read_text(), r"(?m)^Upstream-Status: (Pending|Submitted|Backport|Inappropriate) \[.+\]$")
+            appends = "".join(p.read_text() for p in patch.parent.parent.glob("*.bb*"))
+            self.assertIn(f"file://{patch.name}", appends)
+
     def test_an_error_is_told_by_file_and_line(self):
         broken = self.scratch / "broken_1.0.bb"
         broken.write_text(LIVE777.read_text() + "\nSRC_URI[ = oops\n")
