@@ -29,6 +29,11 @@ WICVARS:append = " IMGDEPLOYDIR IMAGE_LINK_NAME"
 IMAGE_FSTYPES:append:qemuarm64 = " wic"
 IMAGE_ROOTFS_EXTRA_SPACE = "0"
 IMAGE_OVERHEAD_FACTOR = "1.1"
+# The bundle's block-hash-index divides an image into blocks of 4 KiB and refuses what is left over. The file system's
+# own blocks are as large: below 512 MB mke2fs would take 1 KiB, and what did not change would be in other blocks.
+IMAGE_ROOTFS_ALIGNMENT = "4"
+# nooelint: oelint.vars.specific
+EXTRA_IMAGECMD:ext4 = "-i 4096 -b 4096"
 # An image that does not fit into a slot is not made.
 IMAGE_ROOTFS_MAXSIZE = "${LIVEHAL_SLOT_KIB}"
 

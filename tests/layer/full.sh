@@ -76,7 +76,7 @@ configure() {
     } >"$directory/conf/bblayers.conf"
     {
         printf 'CONF_VERSION = "2"\nDISTRO = "%s"\nCONNECTIVITY_CHECK_URIS = ""\n' "$distro"
-        printf 'INHERIT:remove = "uninative"\nLICENSE_FLAGS_ACCEPTED = "synaptics-killswitch"\n'
+        printf 'INHERIT:remove = "uninative"\nLICENSE_FLAGS_ACCEPTED = "synaptics-killswitch commercial_ffmpeg"\n'
         cat
     } >"$directory/conf/local.conf"
 }
@@ -179,16 +179,28 @@ step_parse() {
         export MACHINE=$machine
         check "parse-$machine" without_complaint bitbake_env "$build/parse" bitbake -p
         check "graph-$machine" without_complaint bitbake_env "$build/parse" bitbake -g livehal-image livehal-bundle
-        grep -q '"live777.do_compile"' "$build/parse/task-depends.dot" 2>/dev/null ||
-            check "graph-has-live777-$machine" false
+        for recipe in live777 daedalus daedalus-v4l2 ffmpeg; do
+            in_graph "$recipe" || check "graph-has-$recipe-$machine" false
+        done
     done
-    # With the decoder, by what kas/opt/decoder.yml says.
-    sed -n '/50-decoder/,$ s/^    //p' kas/opt/decoder.yml | configure "$build/parse" livehal "${all[@]}"
-    MACHINE=raspberrypi5 check graph-decoder without_complaint bitbake_env "$build/parse" bitbake -g livehal-image
+    # Without codecs, by what kas/opt/no-codecs.yml says; and with the decoder where nobody accepted FFmpeg's licence flag.
+    export MACHINE=raspberrypi5
+    sed -n '/50-no-codecs/,$ s/^    //p' kas/opt/no-codecs.yml | configure "$build/parse" livehal "${all[@]}"
+    check graph-no-codecs without_complaint bitbake_env "$build/parse" bitbake -g livehal-image
+    in_graph live777 || check graph-no-codecs-has-live777 false
     for recipe in daedalus daedalus-v4l2 ffmpeg; do
-        grep -q "\"$recipe.do_compile\"" "$build/parse/task-depends.dot" 2>/dev/null || check "graph-has-$recipe" false
+        ! in_graph "$recipe" || check "graph-no-codecs-has-no-$recipe" false
     done
+    configure "$build/parse" livehal "${all[@]}" <<<'LICENSE_FLAGS_ACCEPTED:remove = "commercial_ffmpeg"'
+    check graph-flag-not-accepted refused_by_licence_flag bitbake_env "$build/parse" bitbake -g livehal-image
     unset MACHINE
+}
+in_graph() { grep -q "\"$1.do_compile\"" "$build/parse/task-depends.dot" 2>/dev/null; }
+refused_by_licence_flag() { # refused_by_licence_flag COMMAND...: BitBake says which flag, and how to do without
+    local output
+    ! output=$("$@" 2>&1) || return 1
+    printf '%s\n' "$output"
+    grep -q "restricted license 'commercial_ffmpeg'" <<<"$output" && grep -q 'LIVEHAL_DECODER = "0"' <<<"$output"
 }
 
 step_values() {
@@ -200,6 +212,7 @@ step_values() {
         check "live777-values-$machine" values "$machine" live777
     done
     MACHINE=raspberrypi5 check libcamera-values values raspberrypi5 libcamera
+    MACHINE=raspberrypi5 check ffmpeg-values values raspberrypi5 ffmpeg
     unset MACHINE
     check token-values token_values
     if [[ -d $layers/meta-rust-bin ]]; then

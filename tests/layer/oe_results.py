@@ -17,6 +17,7 @@ ELSEWHERE = {
     "livehal_system.LivehalSystemTest.test_root_is_read_only": "an image: its root is read-only",
     "livehal_system.LivehalSystemTest.test_state_is_writable_and_on_the_data_partition":
         "an image: its data partition",
+    "livehal_system.LivehalSystemTest.test_the_name_in_the_network_is_the_devices": "an image: its avahi",
 }
 
 

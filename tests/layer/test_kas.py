@@ -68,6 +68,13 @@ class Kas(unittest.TestCase):
                     wanted = {"bitbake": "2.18", "meta-rust-bin": "master"}.get(name, "wrynose")
                     self.assertEqual(repo["branch"], wanted, f"{path}: {name}")
 
+    def test_ffmpegs_licence_flag_is_accepted_once_and_can_be_refused(self):
+        text = {path.name: "".join(load(path).get("local_conf_header", {}).values()) for path in FILES}
+        accepting = [name for name, lines in text.items() if 'LICENSE_FLAGS_ACCEPTED += "commercial_ffmpeg"' in lines]
+        self.assertEqual(accepting, ["common.yml"])
+        self.assertEqual(text["no-codecs.yml"].splitlines(),
+                         ['LICENSE_FLAGS_ACCEPTED:remove = "commercial_ffmpeg"', 'LIVEHAL_DECODER = "0"'])
+
     def test_the_catalogue_has_every_file(self):
         text = (ROOT / "docs/kas.md").read_text()
         for path in FILES:

@@ -55,6 +55,14 @@ class Parsing(Case):
                     if line[:1].isalpha() and ("=" in line or "()" in line):
                         self.assertIn(":livehal", line)
 
+    def test_every_patch_says_what_becomes_of_it_upstream_and_is_applied(self):
+        patches = layer_files(".patch")
+        self.assertGreaterEqual(len(patches), 1)
+        for patch in patches:
+            self.assertRegex(patch.read_text(), r"(?m)^Upstream-Status: (Pending|Submitted|Backport|Inappropriate) \[.+\]$")
+            appends = "".join(p.read_text() for p in patch.parent.parent.glob("*.bb*"))
+            self.assertIn(f"file://{patch.name}", appends)
+
     def test_an_error_is_told_by_file_and_line(self):
         broken = self.scratch / "broken_1.0.bb"
         broken.write_text(LIVE777.read_text() + "\nSRC_URI[ = oops\n")
@@ -145,6 +153,53 @@ class Live777(Case):
             self.assertIsInstance(caught.exception, (bb.BBHandledException, bb.data_smart.ExpansionError))
 
 
+class FFmpeg(Case):
+    """The append, as FFmpeg's configure is told by it."""
+
+    APPEND = LAYERS[0] / "recipes-multimedia/ffmpeg/ffmpeg_%.bbappend"
+
+    def configured(self, footage: str, distribution: bool = True) -> tuple[list[str], dict[str, set[str]]]:
+        recipe = self.scratch / "ffmpeg_1.bb"
+        recipe.write_text(self.APPEND.read_text())
+        other = {} if distribution else {"OVERRIDES": "linux"}
+        d = self.recipes.parse(recipe, LIVEHAL_FFMPEG=footage, **other)
+        options = (d.getVar("EXTRA_FFCONF") or "").split()
+        enabled = {}
+        for option in options:
+            match = re.fullmatch("--enable-(decoder|demuxer|parser|protocol)=(.*)", option)
+            if match:
+                enabled.setdefault(match[1], set()).update(match[2].split(","))
+            else:
+                self.assertRegex(option, "^--disable-")
+        self.packages = d.getVar("PACKAGECONFIG")
+        return options, enabled
+
+    def test_it_decodes_what_the_daemon_asks_for_and_nothing_else(self):
+        unit = (ROOT / "services/ffmpeg/src/unit.rs").read_text()
+        asked = set(re.findall(r'=> c"(\w+)"', unit))
+        self.assertEqual(len(asked), 3)
+        options, enabled = self.configured("0")
+        self.assertEqual(enabled, {"decoder": asked})
+        self.assertLessEqual({"--disable-everything", "--disable-autodetect", "--disable-network", "--disable-programs"}, set(options))
+
+    def test_footage_is_read_from_files_only_and_extends_it(self):
+        _, without = self.configured("0")
+        _, enabled = self.configured("1")
+        self.assertLess(without["decoder"], enabled["decoder"])
+        self.assertEqual((enabled["demuxer"], enabled["protocol"]), ({"matroska", "mov"}, {"file"}))
+
+    def test_it_is_under_the_lgpl_and_needs_no_library_of_others(self):
+        self.configured("1")
+        self.assertEqual(self.packages, "avcodec avformat")
+        # Each of these is opened: services/ffmpeg/src/loader.rs.
+        opened = re.findall(r'soname\("(\w+)"', (ROOT / "services/ffmpeg/src/loader.rs").read_text())
+        self.assertEqual(set(opened), {*self.packages.split(), "avutil"})
+
+    def test_another_distributions_is_as_it_was(self):
+        options, _ = self.configured("1", distribution=False)
+        self.assertEqual((options, self.packages), ([], None))
+
+
 class Decoder(Case):
     def test_every_file_that_is_installed_is_there(self):
         sources = re.findall(r"\$\{S\}/(\S+)", DAEDALUS.read_text())
@@ -170,12 +225,23 @@ class Decoder(Case):
         for source in (ROOT / "kernel/daedalus-v4l2").rglob("*.[ch]"):
             self.assertRegex(source.read_text(), "SPDX-License-Identifier: .*GPL-2.0", source)
 
-    def test_it_is_in_an_image_that_accepts_ffmpegs_licence_flag(self):
+    def test_it_is_in_every_image_of_the_distribution(self):
         group = LAYERS[0] / "recipes-core/packagegroups/packagegroup-livehal.bb"
+        kernel = LAYERS[0] / "recipes-kernel/linux/linux-livehal.inc"
         name = "packagegroup-livehal-decoder"
-        self.assertNotIn(name, self.recipes.parse(group).getVar("RDEPENDS:packagegroup-livehal"))
-        d = self.recipes.parse(group, LIVEHAL_DECODER="1")
-        self.assertIn(name, d.getVar("RDEPENDS:packagegroup-livehal").split())
+        for machine in MACHINES:
+            d = bb.parse.handle(str(LAYERS[0] / "conf/distro/livehal.conf"), self.recipes.store(machine), include=True)
+            for decoder, there in ((d.getVar("LIVEHAL_DECODER"), True), ("0", False)):
+                with self.subTest(machine, decoder=decoder):
+                    d = self.recipes.parse(group, machine, LIVEHAL_DECODER=decoder)
+                    self.assertEqual(name in d.getVar("RDEPENDS:packagegroup-livehal").split(), there)
+                    recipe = self.scratch / "linux_1.bb"
+                    recipe.write_text(kernel.read_text())
+                    d = self.recipes.parse(recipe, machine, LIVEHAL_DECODER=decoder)
+                    self.assertEqual("file://livehal-decoder.cfg" in d.getVar("SRC_URI").split(), there)
+
+    def test_it_needs_ffmpegs_libraries_and_their_licence_flag(self):
+        name = "packagegroup-livehal-decoder"
         d = self.recipes.parse(LAYERS[0] / f"recipes-multimedia/packagegroups/{name}.bb")
         self.assertEqual(d.getVar("LICENSE_FLAGS"), "commercial_ffmpeg")
         wanted = {"daedalus", "daedalus-v4l2", "libavcodec", "libavformat", "libavutil"}

@@ -1,23 +1,32 @@
 """Disk layouts, RAUC's slots, the bundle: that they agree, and what RAUC itself says of them."""
 
 import configparser
+import math
 import os
 import random
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
+import types
 import unittest
 import unittest.mock
 from pathlib import Path
 
-from support import LAYERS, MACHINES, ROOT, Recipes, bb, layer_files
+from support import LAYERS, MACHINES, ROOT, Recipes, bb, checkouts, layer_files
 
 LAYER = LAYERS[0]
 WKS = {machine: LAYER / f"files/wic/livehal-{machine}.wks" for machine in MACHINES}
 SYSTEM = {m: LAYER / f"recipes-core/rauc/livehal-rauc-conf/{m}/system.conf" for m in MACHINES}
 KEYS = LAYER / "recipes-core/rauc/livehal-development-keys/livehal-development-keys"
 BUNDLE = LAYER / "recipes-core/bundles/livehal-bundle_0.1.0.bb"
+
+
+TOOLS = {"rauc": "rauc", "mksquashfs": "squashfs-tools", "mkfs.vfat": "dosfstools", "mkfs.ext4": "e2fsprogs"}
+PATH = os.environ["PATH"] + ":/usr/sbin:/sbin"
+TOKEN_MODULE = Path("/usr/lib/softhsm/libsofthsm2.so")
+MISSING = [package for tool, package in TOOLS.items() if not shutil.which(tool, path=PATH)]
 
 
 def partitions(machine: str) -> list[dict]:
@@ -82,6 +91,20 @@ class Agreement(unittest.TestCase):
                 devices = [system_conf(machine)[s].get("device") for s in system_conf(machine).sections()]
                 self.assertNotIn(last["device"], devices)
 
+    def test_every_partition_says_its_type(self):
+        """wic takes what is copied as it is for FAT, and gives the partition the type of that."""
+        # Linux's and FAT's, by GPT and by MBR. Nothing mounts or starts either unasked.
+        linux, fat = {"0FC63DAF-8483-4772-8E79-3D69D8477DE4", "0x83"}, {"EBD0A0A2-B9E5-4433-87C0-68B6B72699C7", "0xc"}
+        for layout in (p for layer in LAYERS for p in (layer / "files/wic").glob("*.wks")):
+            text = layout.read_text()
+            option = {"gpt": "part-type", "msdos": "system-id"}[re.search(r"--ptable (\w+)", text)[1]]
+            for line in re.findall("^part .*$", text, re.M):
+                with self.subTest(layout.name, line=line):
+                    is_fat = "--fstype=vfat" in line or ".vfat" in line
+                    found = re.search(rf" --{option} (\S+)", line)
+                    self.assertTrue(found, f"no --{option}")
+                    self.assertIn(found[1], fat if is_fat else linux)
+
     def test_an_image_is_no_larger_than_its_slot(self):
         for machine in MACHINES:
             kib = int(distro(machine).getVar("LIVEHAL_SLOT_KIB"))
@@ -123,6 +146,74 @@ class Agreement(unittest.TestCase):
             self.assertEqual(system_conf(machine)["system"]["bundle-formats"], "-plain")
 
 
+# RAUC's block-hash-index divides an image into blocks of this size and refuses what is left over.
+BLOCK = 4096
+
+
+def image_recipe(machine: str):
+    with tempfile.TemporaryDirectory() as scratch:
+        return Recipes(Path(scratch)).parse(LAYER / "recipes-core/images/livehal-image.bb", machine)
+
+
+def image_kib(d, tree_kib: int) -> int:
+    """The size of an ext4 that holds a tree, as image.bbclass reckons."""
+    least = int(d.getVar("IMAGE_ROOTFS_SIZE") or 65536)  # bitbake.conf's
+    wanted = max(tree_kib * float(d.getVar("IMAGE_OVERHEAD_FACTOR")), least) + int(d.getVar("IMAGE_ROOTFS_EXTRA_SPACE"))
+    alignment = int(d.getVar("IMAGE_ROOTFS_ALIGNMENT") or 1)  # image_types.bbclass's
+    return math.ceil(math.ceil(wanted) / alignment) * alignment
+
+
+# Odd, even, round and as a real one: 1.1 times these leaves every remainder.
+TREES = [*range(180_000, 180_041), 65536, 262_144, 333_333, 1_400_001]
+
+
+class Blocks(unittest.TestCase):
+    """What block-hash-index asks of every image of a bundle."""
+
+    def test_the_root_file_system_is_whole_blocks_whatever_its_size(self):
+        for machine in MACHINES:
+            d = image_recipe(machine)
+            wrong = [kib for kib in TREES if image_kib(d, kib) * 1024 % BLOCK]
+            self.assertEqual(wrong, [], machine)
+
+    def test_so_are_the_slots_and_what_else_a_bundle_has(self):
+        boot = (LAYER / "dynamic-layers/raspberrypi/recipes-bsp/livehal-boot-image/livehal-boot-image_0.1.0.bb").read_text()
+        sizes = dict(re.findall(r'^LIVEHAL_(\w+)_MIB = "(\d+)"', boot, re.M))
+        disk = {p["name"]: p["mib"] for p in partitions("raspberrypi5")}
+        self.assertEqual((int(sizes["BOOT"]), int(sizes["SELECT"])), (disk["boot-a"], disk["boot-select"]))
+        for machine in MACHINES:
+            self.assertEqual([p["name"] for p in partitions(machine) if (p["mib"] << 20) % BLOCK], [])
+            self.assertEqual(int(distro(machine).getVar("LIVEHAL_SLOT_KIB")) * 1024 % BLOCK, 0)
+
+    @unittest.skipUnless(checkouts(), "LIVEHAL_LAYERS names no checkouts")
+    def test_openembedded_reckons_so(self):
+        text = (checkouts() / "openembedded-core/meta/classes-recipe/image.bbclass").read_text()
+        function = re.search(r"^def get_rootfs_size\(d\):\n(?:(?:[ \t].*)?\n)+", text, re.M)[0]
+        utils = types.ModuleType("oe.utils")
+        modules = {"oe": types.ModuleType("oe"), "oe.utils": utils}
+        modules["oe"].utils = utils
+        space = {"bb": bb}
+        exec(function, space)
+        d = image_recipe("qemuarm64")
+        d.setVar("IMAGE_ROOTFS_SIZE", "65536")
+        d.setVar("IMAGE_ROOTFS_MAXSIZE", "1572864")
+        with unittest.mock.patch.dict(sys.modules, modules):
+            for kib in TREES:
+                utils.directory_size = lambda _: kib * 1024
+                self.assertEqual(space["get_rootfs_size"](d), image_kib(d, kib), kib)
+
+    @unittest.skipUnless(shutil.which("mkfs.ext4", path=PATH), "apt-get install e2fsprogs")
+    def test_the_file_systems_own_blocks_are_as_large(self):
+        """Below 512 MB mke2fs takes 1 KiB, and a file that did not change is in other blocks of the index."""
+        options = image_recipe("qemuarm64").getVar("EXTRA_IMAGECMD:ext4") or "-i 4096"  # image_types.bbclass's
+        for mib in (64, 300, 1200):
+            with tempfile.NamedTemporaryFile() as file:
+                file.truncate(mib << 20)
+                subprocess.run([shutil.which("mkfs.ext4", path=PATH), "-q", "-F", *options.split(), file.name], check=True)
+                file.seek(1024 + 24)  # s_log_block_size of the superblock
+                self.assertEqual(1024 << int.from_bytes(file.read(4), "little"), BLOCK, f"{mib} MiB")
+
+
 def manifest(machine: str, scratch: Path) -> tuple[str, list[str]]:
     """The manifest that the bundle's recipe stands for, as meta-rauc's class writes it."""
     d = Recipes(scratch).parse(BUNDLE, machine)
@@ -139,12 +230,6 @@ def manifest(machine: str, scratch: Path) -> tuple[str, list[str]]:
         if "adaptive" in flags:
             lines.append(f"adaptive={flags['adaptive']}")
     return "\n".join(lines) + "\n", files
-
-
-TOOLS = {"rauc": "rauc", "mksquashfs": "squashfs-tools", "mkfs.vfat": "dosfstools", "mkfs.ext4": "e2fsprogs"}
-PATH = os.environ["PATH"] + ":/usr/sbin:/sbin"
-TOKEN_MODULE = Path("/usr/lib/softhsm/libsofthsm2.so")
-MISSING = [package for tool, package in TOOLS.items() if not shutil.which(tool, path=PATH)]
 
 
 @unittest.skipIf(MISSING, f"apt-get install {' '.join(MISSING)}")
@@ -165,6 +250,12 @@ class Rauc(unittest.TestCase):
         return subprocess.run(["rauc", *map(str, arguments)], capture_output=True, text=True)
 
     def bundle(self, machine: str, key: str = "") -> Path:
+        made, done = self.made(machine, 8 << 20, key)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return made
+
+    def made(self, machine: str, size: int, key: str = "") -> tuple[Path, subprocess.CompletedProcess]:
+        """A bundle with images of this size, and what RAUC says of it."""
         content = self.scratch / f"content-{machine}"
         content.mkdir()
         text, files = manifest(machine, self.scratch)
@@ -174,15 +265,27 @@ class Rauc(unittest.TestCase):
             tree.mkdir(exist_ok=True)
             (tree / "noise").write_bytes(random.Random(name).randbytes(1 << 20))
             with image.open("wb") as file:
-                file.truncate(8 << 20)
+                file.truncate(size)
             make = ["mkfs.vfat"] if name.endswith("vfat") else ["mkfs.ext4", "-q", "-d", str(tree)]
             make[0] = shutil.which(make[0], path=PATH)
             subprocess.run(make + [str(image)], check=True, capture_output=True)
         made = self.scratch / f"{machine}.raucb"
         done = self.rauc("bundle", f"--cert={self.keys}/development.cert.pem",
                          f"--key={key or self.keys / 'development.key.pem'}", content, made)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        return made
+        return made, done
+
+    def test_it_takes_an_image_of_our_size_and_no_other(self):
+        """block-hash-index wants whole blocks."""
+        d = image_recipe("qemuarm64")
+        d.setVar("IMAGE_ROOTFS_SIZE", "0")
+        for tree in range(8000, 8004):
+            _, done = self.made("qemuarm64", image_kib(d, tree) * 1024)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            shutil.rmtree(self.scratch / "content-qemuarm64")
+            (self.scratch / "qemuarm64.raucb").unlink()
+        _, done = self.made("qemuarm64", (8 << 20) + 1024)
+        self.assertNotEqual(done.returncode, 0, done.stderr)
+        self.assertIn("4096", done.stderr)
 
     def test_it_makes_a_bundle_of_the_layers_manifest(self):
         for machine in MACHINES:

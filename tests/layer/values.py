@@ -38,6 +38,9 @@ def image(machine: str, v: dict[str, str]) -> list[tuple[str, bool]]:
         ("what needs a boot-selection program is where there is one",
          ("rauc-mark-good" in v["BAD_RECOMMENDATIONS"]) == (machine != "qemuarm64")),
         ("an image fits its slot", v["IMAGE_ROOTFS_MAXSIZE"] == "1572864"),
+        ("an image is whole blocks of 4 KiB", v["IMAGE_ROOTFS_ALIGNMENT"] == "4"),
+        ("so is its file system", "-b 4096" in v["EXTRA_IMAGECMD:ext4"]),
+        ("the decoder", v["LIVEHAL_DECODER"] == "1"),
     ]
 
 
@@ -79,10 +82,23 @@ def libcamera(_machine: str, v: dict[str, str]) -> list[tuple[str, bool]]:
     ]
 
 
+def ffmpeg(_machine: str, v: dict[str, str]) -> list[tuple[str, bool]]:
+    options = v["EXTRA_OECONF"].split()
+    return [
+        ("decoders alone", "--disable-everything" in options and "--enable-decoder=h264,vp8,vp9" in options),
+        ("no programs, no network", {"--disable-programs", "--disable-network"} <= set(options)),
+        ("no other library", not {"--enable-swscale", "--enable-swresample", "--enable-avfilter", "--enable-avdevice"}
+         & set(v["PACKAGECONFIG_CONFARGS"].split())),
+        ("under the LGPL", "--enable-gpl" not in v["EXTRA_OECONF"] + v["PACKAGECONFIG_CONFARGS"]
+         and "--enable-nonfree" not in v["EXTRA_OECONF"] and v["LICENSE:libavcodec"] == "LGPL-2.1-or-later"),
+        ("nothing of others", not {"alsa-lib", "bzip2", "libtheora", "zlib"} & set(v["DEPENDS"].split())),
+    ]
+
+
 def main() -> int:
     machine, recipe, path = sys.argv[1:]
     checks = {"livehal-image": image, "live777": live777, "live777-rust-bin": rust_bin,
-              "livehal-bundle-token": token, "libcamera": libcamera}[recipe]
+              "livehal-bundle-token": token, "libcamera": libcamera, "ffmpeg": ffmpeg}[recipe]
     bad = [text for text, true in checks(machine, variables(path)) if not true]
     for text in bad:
         print(f"{recipe} for {machine}: not so: {text}")

@@ -18,7 +18,7 @@ PACKAGES = "${PN} ${PN}-development"
 LIVEHAL_FLEET ?= ""
 # LIVEHAL_FFMPEG = "1" (kas/opt/ffmpeg.yml): footage in MP4 and WebM, by FFmpeg's libraries.
 LIVEHAL_FFMPEG ?= "0"
-# LIVEHAL_DECODER = "1" (kas/opt/decoder.yml): a V4L2 decoder, by FFmpeg's libraries.
+# LIVEHAL_DECODER = "1", as conf/distro/livehal.conf has it: the V4L2 decoder. Not in other distributions unasked.
 LIVEHAL_DECODER ?= "0"
 
 RDEPENDS:${PN} = "\

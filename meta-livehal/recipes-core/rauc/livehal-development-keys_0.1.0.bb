@@ -2,6 +2,7 @@ SUMMARY = "Keys that sign update bundles of development builds"
 DESCRIPTION = "Made when first needed, kept in LIVEHAL_KEYS_DIR, never part of the repository. Devices that \
 were built with them accept bundles of this build directory only."
 LICENSE = "MIT"
+LIC_FILES_CHKSUM = "file://${COREBASE}/meta/COPYING.MIT;md5=3da9cfbcb788c80a0384361b4de20420"
 DEPENDS = "openssl-native"
 
 inherit allarch livehal_signing nopackages

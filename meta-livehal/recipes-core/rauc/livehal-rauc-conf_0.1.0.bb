@@ -10,6 +10,9 @@ SRC_URI = "\
     file://system.conf \
     file://livehal-rauc-policy.conf \
 "
+# Where U-Boot keeps its counters, and what they are while nothing was written there.
+# nooelint: oelint.vars.specific - the machine of meta-livehal-rdk-x5
+SRC_URI:append:rdk-x5 = " file://fw_env.config file://u-boot-initial-env"
 S = "${UNPACKDIR}"
 
 PACKAGE_ARCH = "${MACHINE_ARCH}"
@@ -26,6 +29,9 @@ do_install () {
     # RAUC keeps what it knows of the slots there.
     install -d ${D}${localstatedir}/lib/rauc
 }
+do_install:append:rdk-x5 () {
+    install -m 0644 ${UNPACKDIR}/fw_env.config ${UNPACKDIR}/u-boot-initial-env ${D}${sysconfdir}
+}
 python livehal_keyring () {
     livehal_signing_files(d, 'RAUC_KEYRING_FILE')
 }
@@ -36,8 +42,13 @@ do_install[file-checksums] += "${RAUC_KEYRING_FILE}:${@os.path.exists(d.getVar('
 FILES:${PN} += "\
     ${nonarch_libdir}/rauc \
     ${sysconfdir}/dbus-1 \
+    ${sysconfdir}/fw_env.config \
+    ${sysconfdir}/u-boot-initial-env \
     ${localstatedir}/lib/rauc \
 "
+# The programs that RAUC reads and writes them with; it fails without.
+# nooelint: oelint.vars.specific - the machine of meta-livehal-rdk-x5
+RDEPENDS:${PN}:append:rdk-x5 = " libubootenv-bin"
 # Another distribution's RAUC keeps its configuration.
 RPROVIDES:${PN}:append:livehal = " virtual-rauc-conf"
 RCONFLICTS:${PN} = "rauc-conf"

@@ -31,11 +31,11 @@ python livehal_list_boot_files () {
             out.write('%s\t%s\n' % (source, target))
 }
 
-# Files have a fixed age: the same files make the same image.
+# Files have a fixed age: the same files make the same image. --invariant sets a volume ID, too, so ours comes after it.
 livehal_vfat () {
     rm -f "$1"
     truncate -s "$2M" "$1"
-    mkfs.vfat -n "$3" -i "$4" --invariant "$1"
+    mkfs.vfat --invariant -n "$3" -i "$4" "$1"
 }
 
 do_deploy () {

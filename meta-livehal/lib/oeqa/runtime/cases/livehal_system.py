@@ -92,6 +92,16 @@ class LivehalSystemTest(OERuntimeTestCase):
         self.assertEqual(errors, [], "\n".join(errors))
 
     @OETestDepends(["ssh.SSHTest.test_ssh"])
+    def test_the_name_in_the_network_is_the_devices(self):
+        """avahi found no other device of this name: it takes itself for one where its patch is missing."""
+        if not is_image(self.target):
+            self.skipTest("needs an image of livehal: elsewhere avahi is another")
+        status, output = self.target.run("journalctl --boot --unit avahi-daemon --output cat --no-pager --quiet")
+        self.assertEqual(status, 0, output)
+        self.assertIn("Host name is livehal-", output)
+        self.assertNotIn("Host name conflict", output)
+
+    @OETestDepends(["ssh.SSHTest.test_ssh"])
     def test_no_account_has_a_password(self):
         """Nobody logs in by a password that two devices share."""
         if "empty-root-password" in (self.tc.td.get("IMAGE_FEATURES") or "").split():
