@@ -1,1 +1,3 @@
 require recipes-kernel/linux/linux-livehal.inc
+
+SRC_URI:append:livehal = " file://livehal-request-api.cfg"
