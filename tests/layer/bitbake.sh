@@ -14,6 +14,7 @@ for repository in bitbake openembedded-core meta-openembedded meta-raspberrypi m
     [[ -d $layers/$repository ]] || fail "$layers/$repository is not there: 'kas checkout kas/raspberrypi5.yml' gets it (docs/build.md)"
 done
 others=("$layers"/meta-openembedded/meta-{oe,python,multimedia} "$layers"/meta-rauc)
+# shellcheck disable=SC2034  # what full.sh configures
 all=("${others[@]}" "$layers/meta-raspberrypi" "$root/meta-livehal" "$root/meta-livehal-rdk-x5")
 
 # bitbake_host: what BitBake itself asks for, and the user that it runs as.
@@ -58,7 +59,7 @@ configure() {
     } >"$directory/conf/bblayers.conf"
     {
         printf 'CONF_VERSION = "2"\nDISTRO = "%s"\nCONNECTIVITY_CHECK_URIS = ""\n' "$distro"
-        printf 'INHERIT:remove = "uninative"\nLICENSE_FLAGS_ACCEPTED = "synaptics-killswitch"\n'
+        printf 'INHERIT:remove = "uninative"\nLICENSE_FLAGS_ACCEPTED = "synaptics-killswitch commercial_ffmpeg"\n'
         cat
     } >"$directory/conf/local.conf"
 }

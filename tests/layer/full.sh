@@ -1,26 +1,19 @@
 #!/usr/bin/env bash
 # The layer's tests that need checkouts of the other layers: full.sh [STEP...]
 #
-# LIVEHAL_LAYERS  a directory with bitbake, openembedded-core, meta-openembedded, meta-raspberrypi and
-#                 meta-rauc, at the commits of kas/*.lock.yml; meta-rust-bin at that of kas/opt/rust-bin.yml,
-#                 x5-kernel and x5-drv-camsys where they are to be looked at, too
+# LIVEHAL_LAYERS  see bitbake.sh; besides, meta-rust-bin at the commit of kas/opt/rust-bin.yml, x5-kernel and
+#                 x5-drv-camsys where they are to be looked at, too
 # LIVEHAL_BUILD   build directories (default: /var/tmp/livehal-layer-build); the step `build` leaves its
 #                 packages in package/debs
-# BitBake does not run as root: as root, a user `livehal-build` is made and used.
 set -uo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
+# shellcheck source=tests/layer/bitbake.sh
+source tests/layer/bitbake.sh
 
 steps=("$@")
 ((${#steps[@]})) || steps=(bare commits kas kernel parse values check build vm)
 machines=(raspberrypi5 rdk-x5 qemuarm64)
-layers=${LIVEHAL_LAYERS:-}
-build=${LIVEHAL_BUILD:-/var/tmp/livehal-layer-build}
-[[ -n $layers ]] || fail "LIVEHAL_LAYERS is not set: a directory with checkouts (docs/build.md)"
-layers=$(cd "$layers" && pwd) || exit 1
-for repository in bitbake openembedded-core meta-openembedded meta-raspberrypi meta-rauc; do
-    [[ -d $layers/$repository ]] || fail "$layers/$repository is not there"
-done
 
 passed=0 failed=0
 check() { # check NAME COMMAND...: one check, with its log
@@ -36,52 +29,7 @@ check() { # check NAME COMMAND...: one check, with its log
     fi
 }
 
-# --- As whom, and where -----------------------------------------------------------------------
-mkdir -p "$build/logs"
-run_as=()
-if ((EUID == 0)); then
-    id livehal-build >/dev/null 2>&1 || useradd --create-home livehal-build || exit 1
-    run_as=(runuser -u livehal-build --)
-fi
-packages=(chrpath cpio diffstat file gawk git locales lz4 patch python3 rpcsvc-proto socat texinfo unzip
-    wget xz-utils zstd)
-apt_need "${packages[@]}" || exit 1
-if ! locale -a 2>/dev/null | grep -qi '^en_US.utf-\?8$'; then
-    ((EUID == 0)) || fail "the locale en_US.UTF-8 is missing"
-    sed -i 's/^# *\(en_US.UTF-8\)/\1/' /etc/locale.gen && locale-gen || exit 1
-fi
-
-# bitbake_env DIRECTORY COMMAND...: a command with BitBake's environment in a build directory.
-bitbake_env() {
-    local directory=$1
-    shift
-    ((EUID != 0)) || chown -R livehal-build: "$directory"
-    (cd "$directory" && "${run_as[@]}" env -i HOME="$directory" LANG=en_US.UTF-8 LC_ALL=en_US.UTF-8 \
-        GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*' \
-        PATH="$layers/bitbake/bin:$layers/openembedded-core/scripts:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" \
-        BUILDDIR="$directory" BBPATH="$directory" MACHINE="${MACHINE:-qemuarm64}" \
-        BB_ENV_PASSTHROUGH_ADDITIONS="MACHINE" "$@")
-}
-
-# configure DIRECTORY DISTRO [LAYER...]: a build directory; text for local.conf on standard input.
-configure() {
-    local directory=$1 distro=$2
-    shift 2
-    mkdir -p "$directory/conf"
-    {
-        # shellcheck disable=SC2016  # BitBake expands it
-        printf 'LCONF_VERSION = "7"\nBBPATH = "${TOPDIR}"\nBBFILES ?= ""\nBBLAYERS = "'
-        printf '%s ' "$layers"/openembedded-core/meta "$@"
-        printf '"\n'
-    } >"$directory/conf/bblayers.conf"
-    {
-        printf 'CONF_VERSION = "2"\nDISTRO = "%s"\nCONNECTIVITY_CHECK_URIS = ""\n' "$distro"
-        printf 'INHERIT:remove = "uninative"\nLICENSE_FLAGS_ACCEPTED = "synaptics-killswitch commercial_ffmpeg"\n'
-        cat
-    } >"$directory/conf/local.conf"
-}
-others=("$layers"/meta-openembedded/meta-{oe,python,multimedia} "$layers"/meta-rauc)
-all=("${others[@]}" "$layers/meta-raspberrypi" "$root/meta-livehal" "$root/meta-livehal-rdk-x5")
+bitbake_host
 
 # --- Steps ------------------------------------------------------------------------------------
 step_bare() { check bare env LIVEHAL_LAYERS="$layers" tests/layer/run.sh; }
@@ -300,7 +248,7 @@ check_layer() {
 step_build() {
     apt_need rustc-web cargo-web cmake g++-aarch64-linux-gnu pseudo quilt dpkg-dev u-boot-tools || return
     local sysroot=$build/rust-aarch64
-    [[ -d $sysroot/usr/lib/rustlib ]] || check rust-for-aarch64 rust_for_aarch64 "$sysroot"
+    check rust-for-aarch64 rust_std "$sysroot"
     configure "$build/package" livehal "${all[@]}" "$root/tests/layer/external" <<EOF
 require conf/external.conf
 RUST_EXTERNAL_SYSROOT = "$sysroot/usr"
@@ -333,19 +281,6 @@ tasks() {
     for task in "$@"; do
         without_complaint bitbake_env "$build/package" bitbake -b "$recipe" -c "$task" || return 1
     done
-}
-
-# Rust's standard library for aarch64 from Debian, without making this a machine of two architectures.
-rust_for_aarch64() {
-    local apt=$build/apt version
-    mkdir -p "$apt"/{lists/partial,cache/archives/partial} "$1"
-    : >"$apt/status"
-    local options=(-o Dir::State::lists="$apt/lists" -o Dir::Cache="$apt/cache" -o APT::Architecture=arm64
-        -o Dir::State::status="$apt/status" -o APT::Architectures=arm64 -o Debug::NoLocking=1)
-    version=$(dpkg-query -W -f '${Version}' rustc-web) || return 1
-    apt-get "${options[@]}" update -q || return 1
-    (cd "$apt" && apt-get "${options[@]}" download "libstd-rust-web-dev=$version") || return 1
-    dpkg-deb -x "$apt"/libstd-rust-web-dev_*_arm64.deb "$1"
 }
 
 # package_content NAME PROGRAM FILE...: what is in a package; its program is for the boards.

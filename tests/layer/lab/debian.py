@@ -50,10 +50,15 @@ class Package:
     users: list[str] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
 
+    @staticmethod
+    def named(name: str) -> str:
+        """A package's name among OpenEmbedded's."""
+        return f"debian-{name.replace('+', 'plus')}"
+
     @property
     def ours(self) -> str:
-        """Its name among OpenEmbedded's packages."""
-        return f"debian-{self.name.replace('+', 'plus')}"
+        """Its own."""
+        return self.named(self.name)
 
 
 def table(path: Path) -> dict[str, list[str]]:
@@ -108,10 +113,13 @@ def accounts(deb: Path) -> tuple[list[str], list[str]]:
     return users, groups
 
 
-def download(archive: Archive, wanted: list[str], directory: Path) -> list[Package]:
-    """The packages and what they need in turn, as files."""
+def download(archive: Archive, rows: dict[str, list[str]], directory: Path) -> list[Package]:
+    """The packages and what they need in turn, as files. A row "-NAME PACKAGE": Debian's NAME is not wanted, who needs
+    it needs OpenEmbedded's PACKAGE."""
     directory.mkdir(parents=True, exist_ok=True)
-    closure = [name for name in archive.closure(*wanted) if name not in NOT_WANTED]
+    replaced = {name[1:]: row[0] for name, row in rows.items() if name.startswith("-")}
+    wanted = [name for name in rows if not name.startswith("-")]
+    closure = [name for name in archive.closure(*wanted) if name not in NOT_WANTED and name not in replaced]
     there = {(control(deb, "Package"), control(deb, "Version")): deb for deb in directory.glob("*.deb")}
     versions = archive.versions(*closure)
     used, missing = set(), []
@@ -134,9 +142,12 @@ def download(archive: Archive, wanted: list[str], directory: Path) -> list[Packa
     virtual = {one[0]: package.name for package in packages for one in names(control(package.file, "Provides"))}
     for package in packages:
         for group in names(f"{control(package.file, 'Pre-Depends')},{control(package.file, 'Depends')}"):
-            found = next((one for one in (virtual.get(name, name) for name in group) if one in known), None)
-            if found and found != package.name:
-                package.depends.append(found)
+            found = next((one for one in (virtual.get(name, name) for name in group)
+                          if one in known or one in replaced), None)
+            if found in replaced:
+                package.depends.append(replaced[found])
+            elif found and found != package.name:
+                package.depends.append(Package.named(found))
     return packages
 
 
@@ -149,7 +160,6 @@ def write_changed(out: Path, lines: list[str]) -> None:
 
 def write(packages: list[Package], out: Path) -> None:
     """debian.inc and debian.tsv: the packages for the image."""
-    by_name = {package.name: package for package in packages}
     lines = [f'LAB_DEBS = "{" ".join(p.file.name for p in packages)}"',
              f'PACKAGES = "{" ".join(p.ours for p in packages)}"']
     for package in packages:
@@ -158,7 +168,7 @@ def write(packages: list[Package], out: Path) -> None:
         lines.append(f'LAB_DEB:{name} = "{package.file.name}"')
         lines.append(f'SUMMARY:{name} = "Debian\'s {package.name} {package.version}"')
         lines.append(f'RPROVIDES:{name} = "{" ".join(package.provides)}"')
-        lines.append(f'RDEPENDS:{name} = "{" ".join(by_name[one].ours for one in sorted(set(package.depends)))}"')
+        lines.append(f'RDEPENDS:{name} = "{" ".join(sorted(set(package.depends)))}"')
         if package.users:
             lines.append(f'USERADD_PARAM:{name} = "{"; ".join(package.users)}"')
         if package.groups:
@@ -177,7 +187,7 @@ def main() -> int:
     try:
         archive.update()
         rows = table(HERE / "debian.txt")
-        packages = download(archive, list(rows), directory / "debs")
+        packages = download(archive, rows, directory / "debs")
         for package in packages:
             package.provides = rows.get(package.name, [])
             package.users, package.groups = accounts(package.file)
@@ -185,12 +195,12 @@ def main() -> int:
         # Of the release that this machine's cross compiler is of; what is compiled runs on a newer one, too.
         here = Archive(Cache(), ARCHITECTURE, platform.freedesktop_os_release().get("VERSION_CODENAME", SUITE))
         here.update()
-        development = [package for package in download(here, list(recipes), directory / "dev")
+        development = [package for package in download(here, recipes, directory / "dev")
                        if package.name not in COMPILERS]
         write(packages, directory / "debian.inc")
         write_changed(directory / "debian-dev.inc", [
             f'LAB_DEBS = "{" ".join(package.file.name for package in development)}"',
-            f'PROVIDES += "{" ".join(sorted({one for row in recipes.values() for one in row}))}"'])
+            f'PROVIDES += "{" ".join(sorted({one for name, row in recipes.items() if not name.startswith("-") for one in row}))}"'])
     except LabError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -13,7 +13,7 @@ targets=("$@")
 
 bitbake_host
 apt_need autoconf automake autopoint gettext gperf libglib2.0-dev-bin libtool-bin pkg-config rustc-web cargo-web cmake g++-aarch64-linux-gnu pseudo quilt dpkg-dev apt-utils u-boot-tools bc bison flex \
-    bmap-tools bzip2 dosfstools e2fsprogs fdisk gdisk kmod libelf-dev libssl-dev meson mtools ninja-build parted rauc \
+    bmap-tools bzip2 dosfstools e2fsprogs fdisk gdisk kmod libelf-dev libssl-dev meson mtools ninja-build openssh-client parted rauc \
     squashfs-tools systemd debian-archive-keyring || exit 1
 # wic is a program of its own now, in no registry; openembedded-core's history has it.
 wic_commit=b9e2a2f584376076c4552bef7309c81b9fe986c0^
@@ -33,11 +33,20 @@ rust_std "$build/rust-aarch64"
 
 say "Debian's packages for the image"
 python3 "$lab/debian.py" "$directory/debian"
+"$lab/fetch_kernel.sh" "$build/kernel-source"
 python3 "$lab/sources.py" "$build/downloads"
 ((EUID != 0)) || chown livehal-build: "$build/downloads"
 
+# Who may log in to the development image.
+if [[ ! -s $directory/ssh/id.pub ]]; then
+    mkdir -p "$directory/ssh"
+    ssh-keygen -q -t ed25519 -N '' -C livehal-lab -f "$directory/ssh/id"
+fi
+
 configure "$directory" livehal "${others[@]}" "$root/meta-livehal" "$root/tests/layer/external" "$lab" <<EOF2
+LAB_KERNEL_SOURCE = "$build/kernel-source/linux-source-6.12.tar.xz"
 DL_DIR = "$build/downloads"
+LIVEHAL_SSH_KEYS = "$directory/ssh/id.pub"
 LAB_DEBIAN = "$directory/debian"
 RUST_EXTERNAL_SYSROOT = "$build/rust-aarch64/usr"
 require conf/lab.conf

@@ -8,7 +8,16 @@ python livehal_lab_apt () {
         out.write(sample.read().replace('#DPKG#', d.getVar('HOSTTOOLS_DIR') + '/dpkg'))
 }
 
+# gobject-introspection-native's macro for aclocal, from Debian's headers.
+python livehal_lab_introspection () {
+    native = d.getVar('STAGING_DATADIR_NATIVE') + '/aclocal'
+    bb.utils.mkdirhier(native)
+    bb.utils.copyfile(d.getVar('STAGING_DATADIR') + '/aclocal/introspection.m4', native + '/introspection.m4')
+}
+
 python () {
+    if bb.data.inherits_class('gobject-introspection', d) and bb.data.inherits_class('autotools', d):
+        d.prependVarFlag('do_configure', 'prefuncs', 'livehal_lab_introspection ')
     if bb.data.inherits_class('image', d):
         # No SDK is made here: it would want every tool chain.
         for task in ('do_populate_sdk', 'do_populate_sdk_ext', 'do_sdk_depends'):
