@@ -2,7 +2,7 @@
 CONFIG ?= conf/live777.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-layer test-layer-full test-vm bench lint fuzz soak
+.PHONY: help run test test-layer test-layer-full image test-vm bench lint fuzz soak
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ test-layer: ## The Yocto layer, as far as a machine without a build farm can say
 
 test-layer-full: ## The same with checkouts of the other layers in LIVEHAL_LAYERS: docs/build.md
 	@tests/layer/full.sh $(STEPS)
+
+image: ## An image for QEMU on this machine, without a build farm; needs checkouts: docs/build.md
+	@tests/layer/lab/image.sh $(TARGETS)
 
 test-vm: ## A Debian VM with V4L2 test drivers under QEMU; ARCH=arm64 for the other one
 	@ARCH="$(ARCH)" VM_SCENARIOS=all KERNELS=all scripts/test.sh kernel vm

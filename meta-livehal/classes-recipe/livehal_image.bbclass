@@ -16,9 +16,9 @@ IMAGE_INSTALL = "\
 IMAGE_INSTALL:append:rdk-x5 = " kernel-image kernel-devicetree rdk-x5-boot-script"
 
 # RAUC recommends it. It asks the board's boot-selection program, which is not there yet (docs/update.md),
-# and would fail at every boot.
-BAD_RECOMMENDATIONS:append:raspberrypi5 = " rauc-mark-good"
-BAD_RECOMMENDATIONS:append:rdk-x5 = " rauc-mark-good"
+# and would fail at every boot. Not BAD_RECOMMENDATIONS: images of Debian packages take no notice of that.
+PACKAGE_EXCLUDE:append:raspberrypi5 = " rauc-mark-good"
+PACKAGE_EXCLUDE:append:rdk-x5 = " rauc-mark-good"
 
 # ext4 is what a slot holds: the disk image and the bundle carry the same bytes, so that an
 # update can leave out what the slot already has.

@@ -2,17 +2,22 @@
 # shellcheck shell=bash
 #
 # LIVEHAL_LAYERS  a directory with bitbake, openembedded-core, meta-openembedded, meta-raspberrypi and
-#                 meta-rauc, at the commits of kas/*.lock.yml
+#                 meta-rauc, at the commits of kas/*.lock.yml (default: layers/, where kas puts them)
 # LIVEHAL_BUILD   build directories (default: /var/tmp/livehal-layer-build)
 # BitBake does not run as root: as root, a user `livehal-build` is made and used.
 
-layers=${LIVEHAL_LAYERS:-}
+layers=${LIVEHAL_LAYERS:-$root/layers}
 build=${LIVEHAL_BUILD:-/var/tmp/livehal-layer-build}
-[[ -n $layers ]] || fail "LIVEHAL_LAYERS is not set: a directory with checkouts of the other layers. 'kas checkout kas/raspberrypi5.yml' makes it, layers/ (docs/build.md)"
-layers=$(cd "$layers" && pwd) || exit 1
+missing=()
 for repository in bitbake openembedded-core meta-openembedded meta-raspberrypi meta-rauc; do
-    [[ -d $layers/$repository ]] || fail "$layers/$repository is not there: 'kas checkout kas/raspberrypi5.yml' gets it (docs/build.md)"
+    [[ -d $layers/$repository ]] || missing+=("$repository")
 done
+if ((${#missing[@]})); then
+    fail "checkouts of other layers are missing in $layers: ${missing[*]}
+With the internet, 'kas checkout kas/raspberrypi5.yml' puts them into layers/; LIVEHAL_LAYERS names another directory.
+The commits are in kas/raspberrypi5.lock.yml."
+fi
+layers=$(cd "$layers" && pwd) || exit 1
 others=("$layers"/meta-openembedded/meta-{oe,python,multimedia} "$layers"/meta-rauc)
 # shellcheck disable=SC2034  # what full.sh configures
 all=("${others[@]}" "$layers/meta-raspberrypi" "$root/meta-livehal" "$root/meta-livehal-rdk-x5")

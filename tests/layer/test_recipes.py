@@ -316,6 +316,16 @@ class Images(Case):
             self.assertIn(f'"{command}', cases)
             self.assertIn(package, packages)
 
+    def test_what_needs_a_boot_selection_program_is_left_out_in_a_way_that_works(self):
+        distribution = (LAYERS[0] / "conf/distro/livehal.conf").read_text()
+        self.assertIn('PACKAGE_CLASSES ?= "package_deb"', distribution)
+        for machine in MACHINES:
+            d = self.recipes.parse(self.IMAGES / "livehal-image.bb", machine)
+            # openembedded-core says of it: "Debian package install does not support BAD_RECOMMENDATIONS".
+            self.assertFalse(d.getVar("BAD_RECOMMENDATIONS"), machine)
+            excluded = (d.getVar("PACKAGE_EXCLUDE") or "").split()
+            self.assertEqual("rauc-mark-good" in excluded, machine != "qemuarm64", machine)
+
     def test_a_release_is_not_signed_by_development_keys(self):
         bundle = LAYERS[0] / "recipes-core/bundles/livehal-bundle_0.1.0.bb"
         d = self.recipes.parse(bundle, LIVEHAL_RELEASE="1")

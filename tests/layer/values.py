@@ -36,7 +36,7 @@ def image(machine: str, v: dict[str, str]) -> list[tuple[str, bool]]:
          and "vex" in v["INHERIT"].split()),
         ("the files have the names of the documents", v["IMAGE_LINK_NAME"] == f"livehal-image-{machine}"),
         ("what needs a boot-selection program is where there is one",
-         ("rauc-mark-good" in v["BAD_RECOMMENDATIONS"]) == (machine != "qemuarm64")),
+         ("rauc-mark-good" in v["PACKAGE_EXCLUDE"].split()) == (machine != "qemuarm64")),
         ("an image fits its slot", v["IMAGE_ROOTFS_MAXSIZE"] == "1572864"),
         ("an image is whole blocks of 4 KiB", v["IMAGE_ROOTFS_ALIGNMENT"] == "4"),
         ("so is its file system", "-b 4096" in v["EXTRA_IMAGECMD:ext4"]),
