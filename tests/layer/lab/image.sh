@@ -12,8 +12,8 @@ targets=("$@")
 ((${#targets[@]})) || targets=(livehal-image livehal-image-release livehal-bundle)
 
 bitbake_host
-apt_need autoconf automake autopoint gettext gperf libglib2.0-dev-bin libtool-bin pkg-config rustc-web cargo-web cmake g++-aarch64-linux-gnu pseudo quilt dpkg-dev apt-utils u-boot-tools bc bison flex \
-    bmap-tools bzip2 dosfstools e2fsprogs fdisk gdisk kmod libelf-dev libssl-dev meson mtools ninja-build openssh-client parted rauc \
+apt_need autoconf automake autopoint gettext gperf libglib2.0-dev-bin libtool-bin pkg-config rustc-web cargo-web cmake g++-aarch64-linux-gnu pseudo python3-venv quilt dpkg-dev apt-utils u-boot-tools bc bison flex \
+    bmap-tools bzip2 dosfstools e2fsprogs fdisk gdisk kmod libelf-dev libssl-dev mtools ninja-build openssh-client parted rauc \
     squashfs-tools systemd debian-archive-keyring || exit 1
 # wic is a program of its own now, in no registry; openembedded-core's history has it.
 wic_commit=b9e2a2f584376076c4552bef7309c81b9fe986c0^
@@ -28,7 +28,20 @@ lay_wic() {
     printf '#!/bin/sh\nexec python3 %s/scripts/wic "$@"\n' "$wic" >"$directory/tools/wic"
     chmod 0755 "$directory/tools/wic"
 }
+# Meson as OpenEmbedded's class writes for it; Debian 12's is older.
+lay_meson() {
+    local version
+    version=$(basename "$layers"/openembedded-core/meta/recipes-devtools/meson/meson_*.bb .bb)
+    [[ ! -x $build/$version/bin/meson ]] || return 0
+    rm -rf "${build:?}/$version"
+    /usr/bin/python3 -m venv "$build/$version"
+    "$build/$version/bin/python" -m pip install --quiet --disable-pip-version-check "meson==${version#meson_}"
+    mkdir -p "$directory/tools"
+    ln -sf "$build/$version/bin/meson" "$directory/tools/meson"
+}
+
 lay_wic
+lay_meson
 rust_std "$build/rust-aarch64"
 
 say "Debian's packages for the image"
@@ -46,6 +59,7 @@ fi
 configure "$directory" livehal "${others[@]}" "$root/meta-livehal" "$root/tests/layer/external" "$lab" <<EOF2
 LAB_KERNEL_SOURCE = "$build/kernel-source/linux-source-6.12.tar.xz"
 DL_DIR = "$build/downloads"
+SSTATE_DIR = "$build/sstate-cache"
 LIVEHAL_SSH_KEYS = "$directory/ssh/id.pub"
 LAB_DEBIAN = "$directory/debian"
 RUST_EXTERNAL_SYSROOT = "$build/rust-aarch64/usr"

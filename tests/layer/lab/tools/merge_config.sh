@@ -1,6 +1,6 @@
 #!/bin/sh
-# merge_config.sh of kern-tools: merge_config.sh -m [-r] [-O DIRECTORY] .config FRAGMENT... One option after
-# another; of one that comes twice Kconfig takes the last.
+# merge_config.sh of kern-tools: merge_config.sh -m [-r] [-O DIRECTORY] .config FRAGMENT... Of an option that comes
+# twice the last is kept.
 set -eu
 out=.
 while [ $# -gt 0 ]; do
@@ -10,5 +10,10 @@ while [ $# -gt 0 ]; do
     *) break ;;
     esac
 done
-cat "$@" >"$out/.config.merged"
+awk '
+    { name = "" }
+    /^CONFIG_[A-Za-z0-9_]+=/ { name = $0; sub(/=.*/, "", name) }
+    /^# CONFIG_[A-Za-z0-9_]+ is not set/ { name = $2 }
+    name != "" { if (!(name in last)) order[++count] = name; last[name] = $0 }
+    END { for (i = 1; i <= count; i++) print last[order[i]] }' "$@" >"$out/.config.merged"
 mv "$out/.config.merged" "$out/.config"
