@@ -8,16 +8,23 @@ python livehal_lab_apt () {
         out.write(sample.read().replace('#DPKG#', d.getVar('HOSTTOOLS_DIR') + '/dpkg'))
 }
 
-# gobject-introspection-native's macro for aclocal, from Debian's headers.
-python livehal_lab_introspection () {
-    native = d.getVar('STAGING_DATADIR_NATIVE') + '/aclocal'
-    bb.utils.mkdirhier(native)
-    bb.utils.copyfile(d.getVar('STAGING_DATADIR') + '/aclocal/introspection.m4', native + '/introspection.m4')
+# What gettext-native and gobject-introspection-native have for autotools, from Debian's.
+python livehal_lab_autotools () {
+    native = d.getVar('STAGING_DATADIR_NATIVE')
+    gettext = '/usr/share/gettext'
+    for name, source in (('gettext/config.rpath', gettext + '/config.rpath'),
+                         ('gettext/po/Makefile.in.in', gettext + '/po/Makefile.in.in'),
+                         ('gettext/po/Makevars.template.minimal', gettext + '/po/Makevars.template'),
+                         ('gettext/po/remove-potcdate.sed', gettext + '/po/remove-potcdate.sin'),
+                         ('aclocal/introspection.m4', d.getVar('STAGING_DATADIR') + '/aclocal/introspection.m4')):
+        bb.utils.mkdirhier(os.path.dirname(native + '/' + name))
+        if os.path.exists(source):
+            bb.utils.copyfile(source, native + '/' + name)
 }
 
 python () {
-    if bb.data.inherits_class('gobject-introspection', d) and bb.data.inherits_class('autotools', d):
-        d.prependVarFlag('do_configure', 'prefuncs', 'livehal_lab_introspection ')
+    if bb.data.inherits_class('gettext', d) and bb.data.inherits_class('autotools', d):
+        d.prependVarFlag('do_configure', 'prefuncs', 'livehal_lab_autotools ')
     if bb.data.inherits_class('image', d):
         # No SDK is made here: it would want every tool chain.
         for task in ('do_populate_sdk', 'do_populate_sdk_ext', 'do_sdk_depends'):
