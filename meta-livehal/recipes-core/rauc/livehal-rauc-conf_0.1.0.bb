@@ -4,7 +4,7 @@ root alone install."
 LICENSE = "MIT"
 LIC_FILES_CHKSUM = "file://${COREBASE}/meta/COPYING.MIT;md5=3da9cfbcb788c80a0384361b4de20420"
 
-inherit livehal_signing
+inherit deploy livehal_signing
 
 SRC_URI = "\
     file://system.conf \
@@ -18,6 +18,8 @@ S = "${UNPACKDIR}"
 PACKAGE_ARCH = "${MACHINE_ARCH}"
 
 INHIBIT_DEFAULT_DEPS = "1"
+# nooelint: oelint.vars.specific - the machine of meta-livehal-rdk-x5
+DEPENDS:append:rdk-x5 = " u-boot-tools-native"
 do_configure[noexec] = "1"
 do_compile[noexec] = "1"
 
@@ -32,6 +34,17 @@ do_install () {
 do_install:append:rdk-x5 () {
     install -m 0644 ${UNPACKDIR}/fw_env.config ${UNPACKDIR}/u-boot-initial-env ${D}${sysconfdir}
 }
+
+# The counters of a fresh card, for the disk image: a card that was used before has old ones there.
+do_deploy () {
+    :
+}
+do_deploy:rdk-x5 () {
+    size=$(awk '/^\/dev\// { print $3 }' ${UNPACKDIR}/fw_env.config)
+    mkenvimage -s $size -p 0 -o ${DEPLOYDIR}/livehal-boot-env-${MACHINE}.bin ${UNPACKDIR}/u-boot-initial-env
+}
+addtask deploy after do_unpack do_prepare_recipe_sysroot before do_build
+
 python livehal_keyring () {
     livehal_signing_files(d, 'RAUC_KEYRING_FILE')
 }
