@@ -3,6 +3,8 @@ DESCRIPTION = "system.conf of the machine, the keyring that bundles are checked 
 root alone install."
 LICENSE = "MIT"
 LIC_FILES_CHKSUM = "file://${COREBASE}/meta/COPYING.MIT;md5=3da9cfbcb788c80a0384361b4de20420"
+# nooelint: oelint.vars.specific - the machine of meta-livehal-rdk-x5
+DEPENDS:append:rdk-x5 = " u-boot-tools-native"
 
 inherit deploy livehal_signing
 
@@ -18,8 +20,6 @@ S = "${UNPACKDIR}"
 PACKAGE_ARCH = "${MACHINE_ARCH}"
 
 INHIBIT_DEFAULT_DEPS = "1"
-# nooelint: oelint.vars.specific - the machine of meta-livehal-rdk-x5
-DEPENDS:append:rdk-x5 = " u-boot-tools-native"
 do_configure[noexec] = "1"
 do_compile[noexec] = "1"
 
@@ -42,6 +42,7 @@ do_deploy () {
 do_deploy:rdk-x5 () {
     size=$(awk '/^\/dev\// { print $3 }' ${UNPACKDIR}/fw_env.config)
     mkenvimage -s $size -p 0 -o ${DEPLOYDIR}/livehal-boot-env-${MACHINE}.bin ${UNPACKDIR}/u-boot-initial-env
+    chmod 0644 ${DEPLOYDIR}/livehal-boot-env-${MACHINE}.bin
 }
 addtask deploy after do_unpack do_prepare_recipe_sysroot before do_build
 
