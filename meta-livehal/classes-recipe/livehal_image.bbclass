@@ -52,4 +52,4 @@ LIVEHAL_WIC_DEPENDS ?= ""
 # No boot loader is in an image: none is built.
 WKS_FILE_DEPENDS = "${WKS_FILE_DEPENDS_DEFAULT}"
 LIVEHAL_WIC_DEPENDS:raspberrypi5 = "livehal-boot-image:do_deploy"
-LIVEHAL_WIC_DEPENDS:rdk-x5 = "rdk-x5-boot-script:do_deploy"
+LIVEHAL_WIC_DEPENDS:rdk-x5 = "rdk-x5-boot-script:do_deploy livehal-rauc-conf:do_deploy"

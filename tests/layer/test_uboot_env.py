@@ -47,8 +47,10 @@ class Image(unittest.TestCase):
         data = re.search(r'LIVEHAL_DATA_DEVICE:rdk-x5 = "(\S+)p4"', (LAYERS[0] / "conf/distro/livehal.conf").read_text())
         self.assertEqual(device, data[1])
         self.assertEqual((offset, size), (MIB, 512))
+        # A card that is written has it: wic counts in KiB.
+        self.assertRegex(layout, rf"(?m)^part .*livehal-boot-env-\S+ .* --no-table .*--offset {offset // 1024}$")
         # The first partition begins where the alignment, in KiB, says.
-        first = re.search(r"^part .*--align (\d+)", layout, re.M)
+        first = re.search(r"^part (?!.* --no-table).*--align (\d+)", layout, re.M)
         self.assertLessEqual(offset + size, int(first[1]) * 1024)
 
     def test_a_fresh_card_names_its_first_slot_only(self):
@@ -82,6 +84,21 @@ class Tools(unittest.TestCase):
             self.assertEqual((done.returncode, done.stdout), (0, f"{name}={value}\n"), done.stderr)
         # Without the file it fails, as `rauc status` would then.
         self.assertNotEqual(self.tool("fw_printenv", "BOOT_ORDER", default=self.card.parent / "none").returncode, 0)
+
+    @unittest.skipUnless(shutil.which("mkenvimage"), "apt-get install u-boot-tools")
+    def test_what_the_recipe_puts_into_the_disk_image_reads_as_a_fresh_card(self):
+        scratch = self.card.parent
+        d = Recipes(scratch).parse(RECIPE, "rdk-x5", DEPLOYDIR=str(scratch), UNPACKDIR=str(FILES))
+        subprocess.run(["sh", "-e", "-c", d.getVar("do_deploy")], check=True, capture_output=True)
+        sector = (scratch / "livehal-boot-env-rdk-x5.bin").read_bytes()
+        self.assertEqual(len(sector), self.size)
+        with self.card.open("r+b") as file:
+            file.seek(self.offset)
+            file.write(sector)
+        # Of the sector: another default would be told otherwise.
+        (scratch / "other").write_text("BOOT_ORDER=none\n")
+        for name, value in (("BOOT_ORDER", "A"), ("BOOT_A_LEFT", "3"), ("BOOT_B_LEFT", "0")):
+            self.assertEqual(self.tool("fw_printenv", name, default=scratch / "other").stdout, f"{name}={value}\n")
 
     def test_what_is_written_is_this_sector_as_uboot_reads_it(self):
         done = self.tool("fw_setenv", "BOOT_ORDER", "B A")

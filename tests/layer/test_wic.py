@@ -25,7 +25,7 @@ from wic import ksparser
 ksparser.get_bitbake_var = wic.misc.get_bitbake_var
 parsed = ksparser.KickStart(sys.argv[1])
 print(json.dumps({"ptable": parsed.bootloader.ptable, "parts": [
-    [p.source, p.part_name or p.label, p.part_type or p.system_id] for p in parsed.partitions]}))
+    [p.source, p.part_name or p.label, p.part_type or p.system_id] for p in parsed.partitions if not p.no_table]}))
 """
 
 

@@ -3,8 +3,10 @@ DESCRIPTION = "system.conf of the machine, the keyring that bundles are checked 
 root alone install."
 LICENSE = "MIT"
 LIC_FILES_CHKSUM = "file://${COREBASE}/meta/COPYING.MIT;md5=3da9cfbcb788c80a0384361b4de20420"
+# nooelint: oelint.vars.specific - the machine of meta-livehal-rdk-x5
+DEPENDS:append:rdk-x5 = " u-boot-tools-native"
 
-inherit livehal_signing
+inherit deploy livehal_signing
 
 SRC_URI = "\
     file://system.conf \
@@ -32,6 +34,18 @@ do_install () {
 do_install:append:rdk-x5 () {
     install -m 0644 ${UNPACKDIR}/fw_env.config ${UNPACKDIR}/u-boot-initial-env ${D}${sysconfdir}
 }
+
+# The counters of a fresh card, for the disk image: a card that was used before has old ones there.
+do_deploy () {
+    :
+}
+do_deploy:rdk-x5 () {
+    size=$(awk '/^\/dev\// { print $3 }' ${UNPACKDIR}/fw_env.config)
+    mkenvimage -s $size -p 0 -o ${DEPLOYDIR}/livehal-boot-env-${MACHINE}.bin ${UNPACKDIR}/u-boot-initial-env
+    chmod 0644 ${DEPLOYDIR}/livehal-boot-env-${MACHINE}.bin
+}
+addtask deploy after do_unpack do_prepare_recipe_sysroot before do_build
+
 python livehal_keyring () {
     livehal_signing_files(d, 'RAUC_KEYRING_FILE')
 }

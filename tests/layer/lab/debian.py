@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Debian's packages for the lab's image: debian.py DIRECTORY
+"""Debian's packages for the lab's image: debian.py DIRECTORY [TABLE...]
 
-Downloads what debian.txt and debian-dev.txt name, for arm64, with what that needs in turn, into DIRECTORY/debs, and
-writes DIRECTORY/debian.inc and debian-dev.inc: those packages in BitBake's words, for recipes-debian/. What is
-there already is not fetched again.
+Downloads what debian.txt, debian-dev.txt and further tables for the image name, for arm64, with what that needs in turn,
+into DIRECTORY/debs, and writes DIRECTORY/debian.inc and debian-dev.inc: those packages in BitBake's words, for
+recipes-debian/. What is there already is not fetched again.
 """
 
 import functools
@@ -186,7 +186,9 @@ def main() -> int:
     archive = Archive(Cache(), ARCHITECTURE)
     try:
         archive.update()
-        rows = table(HERE / "debian.txt")
+        rows = {}
+        for path in (HERE / "debian.txt", *map(Path, sys.argv[2:])):
+            rows |= table(path)
         packages = download(archive, rows, directory / "debs")
         for package in packages:
             package.provides = rows.get(package.name, [])
