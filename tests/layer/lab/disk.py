@@ -4,6 +4,7 @@ machine has written since. The data partition can be read and written from outsi
 
 import fcntl
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -204,3 +205,10 @@ def faults(partition: Path) -> str:
 def cat(partition: Path, path: str) -> str:
     """A file in a file system in a file."""
     return tool("debugfs", "-R", f"cat {path}", partition).stdout
+
+
+def links(partition: Path, directory: str) -> dict[str, str]:
+    """The symbolic links in a directory of a file system in a file, and what they say."""
+    names = re.findall(r"^/\d+/12\d{4}/\d+/\d+/([^/]+)/", tool("debugfs", "-R", f"ls -p {directory}", partition).stdout, re.M)
+    said = {name: tool("debugfs", "-R", f"stat {directory}/{name}", partition).stdout for name in names}
+    return {name: found[1] for name, text in said.items() if (found := re.search(r'Fast link dest: "([^"]*)"', text))}

@@ -79,7 +79,7 @@ class Machine:
             network += f",hostfwd=udp:127.0.0.1:{self.media}-:{self.media}"
         kernel = f"console=ttyAMA0 root={ROOT[self.slot]} rootwait ro panic=-1 rauc.slot={self.slot}"
         return [
-            *qemu.processor("arm64"), "-smp", "2", "-m", "1024", "-nodefaults", "-display", "none",
+            *qemu.processor("arm64"), "-smp", "2", "-m", "2048", "-nodefaults", "-display", "none",
             "-kernel", str(self.disk.base.kernel), "-append", f"{kernel} {self.append}".strip(),
             "-drive", f"file={self.disk.overlay},format=qcow2,if=none,id=disk,cache=writeback",
             "-device", "virtio-blk-pci,drive=disk", "-netdev", network,
@@ -190,6 +190,14 @@ class Machine:
         if check and done.returncode:
             raise LabError(f"`{command}` ended with {done.returncode}: {done.stdout}{done.stderr}")
         return done.stdout.strip()
+
+    def send(self, file: Path, path: str, limit: float = 600) -> None:
+        """Copies a file into the machine."""
+        with file.open("rb") as content:
+            done = subprocess.run([*self.login, f"cat >{path}"], stdin=content, capture_output=True, text=True, check=False,
+                                  timeout=limit * patience())
+        if done.returncode:
+            raise LabError(f"{file.name} could not be copied: {done.stderr}")
 
     # --- The page -------------------------------------------------------------------------------------------------------
     def ask(self, path: str, token: str = "", method: str = "GET") -> tuple[int, bytes]:
