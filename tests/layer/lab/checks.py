@@ -18,7 +18,8 @@ NEEDED = (
     # Names of interfaces, before the network is said to be there.
     r"systemd-(networkd|network-generator|udevd|udev-trigger|udev-load-credentials|resolved|timesyncd)(-\w+)?\.(service|socket)",
     r"systemd-(journald|journald-dev-log|modules-load|sysctl|random-seed|boot-random-seed|userdbd)\.(service|socket)",
-    r"(systemd-journald|systemd-journald-dev-log)\.socket", r"tmp\.mount", r"var-volatile\.mount", r"run.*\.mount",
+    # A development image listens for ssh before anything is started that might.
+    r"sshd\.socket", r"(systemd-journald|systemd-journald-dev-log)\.socket", r"tmp\.mount", r"var-volatile\.mount", r"run.*\.mount",
     r"var-volatile-\w+\.service", r"kmod-static-nodes\.service", r"modprobe@.*\.service",
 )
 

@@ -12,5 +12,5 @@ for name in "${@:-disk}"; do
     [[ -f tests/layer/lab/test_$name.py ]] || fail "there is no test $name: disk, boot, faults"
     modules+=("test_$name")
 done
-export PYTHONPATH=tests/layer/lab PYTHONDONTWRITEBYTECODE=1
+export PYTHONPATH=tests/vm:tests/layer/lab PYTHONDONTWRITEBYTECODE=1
 exec python3 tests/layer/report.py "${modules[@]}"
