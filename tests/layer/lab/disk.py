@@ -45,13 +45,13 @@ class Image:
 
     @classmethod
     def find(cls, name: str) -> "Image":
-        """The newest one; `tests/layer/lab/image.sh` builds it."""
+        """The newest one; `make image` builds it."""
         deploy = BUILD / "image/tmp/deploy/images/qemuarm64"
         there = [deploy / f"{name}-qemuarm64.wic", deploy / f"{name}-qemuarm64.wic.zst"]
         there = [path for path in there if path.exists()]
         kernel = deploy / "Image"
         if not there or not kernel.exists():
-            raise LabError(f"{name} is not in {deploy}: tests/layer/lab/image.sh {name} builds it (docs/build.md)")
+            raise LabError(f"{name} is not in {deploy}: `make image TARGETS={name}` builds it (docs/build.md)")
         return cls(name, there[0], kernel)
 
     def stamp(self) -> str:

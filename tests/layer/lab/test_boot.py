@@ -196,7 +196,7 @@ class Release(Boots):
 class SlotB(Boots):
     def test_an_update_is_installed_and_b_is_the_same_device(self):
         if not BUNDLE.exists():
-            self.skipTest(f"{BUNDLE} is not there: tests/layer/lab/image.sh livehal-bundle")
+            self.skipTest(f"{BUNDLE} is not there: make image TARGETS=livehal-bundle")
         machine = self.machine
         machine.wait_ssh()
         first = checks.identity(machine)
