@@ -9,7 +9,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from support import LAYERS
+from support import LAYERS, Recipes, bb
 
 PROGRAM = LAYERS[0] / "recipes-core/livehal-state/livehal-state/livehal-mount-state"
 SIZE = 16 << 20
@@ -153,6 +153,20 @@ class State(unittest.TestCase):
         self.assertIn("e2fsck does not repair by itself", self.fault)
         self.assertNotIn("-y", said)
         self.assertEqual(self.device.read_bytes(), before)
+
+
+class First(unittest.TestCase):
+    def test_the_class_makes_a_program_of_it(self):
+        """With what openembedded-core's overlayfs-etc.bbclass puts in the place of names in braces, and nothing else."""
+        with tempfile.TemporaryDirectory() as scratch:
+            d = Recipes(Path(scratch)).store("qemuarm64")
+            d = bb.parse.handle(str(LAYERS[0] / "conf/distro/livehal.conf"), d, include=True)
+        text = Path(d.getVar("OVERLAYFS_ETC_INIT_TEMPLATE")).read_text()
+        names = ["OVERLAYFS_ETC_DEVICE", "OVERLAYFS_ETC_FSTYPE", "OVERLAYFS_ETC_MOUNT_OPTIONS", "OVERLAYFS_ETC_MOUNT_POINT"]
+        program = text.format(SBIN_INIT_NAME="/sbin/init.orig", **{name: d.getVar(name) for name in names})
+        self.assertIn("livehal-mount-state /dev/vda3 ext4 noatime,nodev,nosuid /data\n", program)
+        self.assertTrue(program.endswith("\nexec /sbin/init.orig\n"))
+        subprocess.run(["sh", "-n"], input=program, text=True, check=True)
 
 
 if __name__ == "__main__":
