@@ -110,7 +110,7 @@ class Mutations(Boots):
 
     WRONG = {
         checks.root_is_read_only: "mount -o remount,rw /",
-        checks.state_is_on_the_data_partition: "mount -t tmpfs none /var/lib/rauc",
+        checks.state_is_on_the_data_partition: "mount -t tmpfs none /var/lib/systemd",
         checks.no_unit_failed: "systemd-run --wait false",
         checks.the_journal_has_no_errors: "echo '<3>wrong' | systemd-cat; journalctl --sync",
         checks.the_kernel_is_content: "echo '<4>WARNING: CPU: 0' >/dev/kmsg",
