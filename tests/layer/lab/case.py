@@ -20,6 +20,7 @@ def new_disk(image: str, name: str) -> Disk:
 class Boots(unittest.TestCase):
     """A machine on a disk as it was built."""
 
+    maxDiff = None
     image = "livehal-image"
 
     @classmethod

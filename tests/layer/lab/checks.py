@@ -82,7 +82,7 @@ def passwords(shadow: str) -> str:
 def nothing_needless_is_waited_for(machine: Machine) -> str:
     """The units between the start of systemd and the camera's."""
     chain = critical_chain(machine)
-    units = re.findall(r"(\S+\.(?:service|target|socket|mount|slice|device|path|timer))", chain)
+    units = re.findall(r"([^\s└─]+\.(?:service|target|socket|mount|slice|device|path|timer))", chain)
     found = [unit for unit in units if not any(re.fullmatch(needed, unit) for needed in NEEDED)]
     return f"{', '.join(found)} in:\n{chain}" if found or "live777.service" not in units else ""
 
