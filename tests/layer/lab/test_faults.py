@@ -133,12 +133,12 @@ class Faults(unittest.TestCase):
 
     def test_two_machines_on_one_disk_are_refused(self):
         self.machine.start()
+        self.machine.wait_console("Booting Linux", 60)
         self.assertRaises(Busy, Machine(self.disk).start)
         self.assertRaises(Busy, self.disk.reset)
         # Whoever does it without the lab is refused by QEMU.
         done = subprocess.run(["qemu-img", "info", str(self.disk.overlay)], capture_output=True, text=True, check=False)
         self.assertIn("lock", done.stderr)
-        self.machine.wait_page()
 
     # --- Power ----------------------------------------------------------------------------------------------------------
     def test_power_is_cut_at_any_second_of_the_first_boot(self):

@@ -1,5 +1,6 @@
 """Boots a machine under QEMU, in software: KVM is not needed, and not used unless asked for."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -67,7 +68,13 @@ def boot(arguments: list[str], console: Path, seconds: float) -> int | None:
 
 def start(arguments: list[str], console: Path, keep: Sequence[int] = (), apart: bool = False) -> subprocess.Popen:
     """Starts QEMU with the VM's console in a file. `keep` are open files that it holds as long as it
-    lives, locks for instance; `apart`: Ctrl-C is for who started it alone."""
+    lives, locks for instance; `apart`: Ctrl-C is for who started it alone, whose end is its end."""
     with console.open("wb") as sink:
         return subprocess.Popen([*arguments, "-serial", "stdio", "-monitor", "none"], start_new_session=apart,
+                                preexec_fn=_end_with_parent if apart else None,  # noqa: PLW1509  # no threads
                                 stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, pass_fds=keep)
+
+
+def _end_with_parent() -> None:
+    """However the parent ends: prctl(PR_SET_PDEATHSIG, SIGKILL)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
