@@ -2,7 +2,7 @@
 CONFIG ?= conf/live777.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-layer test-layer-full image test-vm bench lint fuzz soak
+.PHONY: help run test test-layer test-layer-full image image-run test-vm bench lint fuzz soak
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ test-layer-full: ## The same with checkouts of the other layers in LIVEHAL_LAYER
 
 image: ## An image for QEMU on this machine, without a build farm; needs checkouts: docs/build.md
 	@tests/layer/lab/image.sh $(TARGETS)
+
+image-run: ## Boot an image that was built here, in QEMU; IMAGE=livehal-image-release, SLOT=B, PORT=8777, RESET=1: docs/image.md
+	@IMAGE="$(IMAGE)" SLOT="$(SLOT)" PORT="$(PORT)" RESET="$(RESET)" python3 tests/layer/lab/run.py
 
 test-vm: ## A Debian VM with V4L2 test drivers under QEMU; ARCH=arm64 for the other one
 	@ARCH="$(ARCH)" VM_SCENARIOS=all KERNELS=all scripts/test.sh kernel vm

@@ -1,6 +1,7 @@
 """The programs that the layer puts on a device, run here on a directory of their own."""
 
 import os
+import re
 import shutil
 import socket
 import ssl
@@ -82,6 +83,19 @@ class Identity(Device):
         after = self.made()
         self.assertNotEqual(after["livehal/tls/key.pem"], before["livehal/tls/key.pem"])
         self.assertEqual(after["livehal/tokens/admin"], before["livehal/tokens/admin"])
+
+    def test_what_a_power_cut_left_is_removed_and_made_again(self):
+        """A file without content is what a file system makes of one whose name came first."""
+        (self.etc / "livehal/new.abcdef").mkdir(parents=True)
+        (self.etc / "livehal/new.abcdef/key.pem").write_text("half a key")
+        for name in ("tokens/admin", "tls/certificate.pem", "tls/key.pem"):
+            (self.etc / "livehal" / name).parent.mkdir(exist_ok=True)
+            (self.etc / "livehal" / name).touch()
+        (self.etc / "hostname").touch()
+        self.assertEqual(self.identity().returncode, 0)
+        made = self.made()
+        self.assertEqual(set(made), {"hostname", "livehal/tls/certificate.pem", "livehal/tls/key.pem", "livehal/tokens/admin"})
+        self.assertTrue(all(made.values()))
 
     def test_without_a_machine_id_it_says_so(self):
         (self.root / "machine-id").write_text("")
@@ -192,6 +206,21 @@ class Hawkbit(Device):
             self.assertIn("auth-token", done.stderr)
 
 
+class Console(unittest.TestCase):
+    def test_the_serial_console_is_told_the_token_and_the_screen_is_not(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            root = Path(scratch)
+            for name, text in (("sys/class/tty/console/active", "tty1 ttyAMA0\n"), ("etc/hostname", "livehal-abcdef\n"),
+                               ("etc/livehal/tokens/admin", "secret\n"), ("dev/tty1", ""), ("dev/ttyAMA0", "")):
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                (root / name).write_text(text)
+            subprocess.run(["sh", LAYER / "recipes-core/livehal-identity/livehal-identity/livehal-console"], check=True,
+                           env={"PATH": os.environ["PATH"], "LIVEHAL_ROOT": scratch})
+            self.assertEqual((root / "dev/tty1").read_text(), "")
+            self.assertEqual((root / "dev/ttyAMA0").read_text().strip(),
+                             "livehal: https://livehal-abcdef.local:7777/ with token secret")
+
+
 class Shell(unittest.TestCase):
     @unittest.skipUnless(shutil.which("shellcheck"), "apt-get install shellcheck")
     def test_shellcheck_is_content(self):
@@ -207,7 +236,7 @@ class Shell(unittest.TestCase):
             for unit in layer_files(".service"):
                 if "[Unit]" not in unit.read_text():
                     continue
-                text = unit.read_text().replace("/usr/lib/livehal/livehal-identity", "/bin/true")
+                text = re.sub(r"/usr/lib/livehal/[\w-]+", "/bin/true", unit.read_text())
                 copy = Path(scratch) / unit.name
                 copy.write_text(text)
                 done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(copy)],

@@ -305,6 +305,11 @@ class Images(Case):
             d = self.recipes.parse(release, IMAGE_FEATURES=feature)
             self.assertIn(feature, d.getVar("__SKIPPED") or "", feature)
 
+    def test_only_the_development_image_says_a_token_on_its_console(self):
+        d = self.recipes.parse(LAYERS[0] / "recipes-core/packagegroups/packagegroup-livehal.bb")
+        self.assertIn("livehal-identity-console", d.getVar("RDEPENDS:packagegroup-livehal-development").split())
+        self.assertNotIn("livehal-identity-console", d.getVar("RDEPENDS:packagegroup-livehal").split())
+
     def test_the_development_image_has_what_the_runtime_cases_call(self):
         d = self.recipes.parse(LAYERS[0] / "recipes-core/packagegroups/packagegroup-livehal.bb")
         packages = d.getVar("RDEPENDS:packagegroup-livehal-development").split()

@@ -43,6 +43,7 @@ RDEPENDS:${PN}-development = "\
     curl \
     iproute2-ss \
     live777-peer \
+    livehal-identity-console \
     livehal-ssh-keys \
     openssh-sftp-server \
     strace \

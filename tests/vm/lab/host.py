@@ -40,6 +40,17 @@ def require(architecture: str) -> None:
             raise Unavailable(f"not installed, too old or without effect: {', '.join(still)}")
 
 
+def need(*tools: tuple[str, str]) -> None:
+    """Makes sure that programs are here, each with the package that has it; for who needs less than all of the lab."""
+    os.environ["PATH"] += ":/usr/sbin:/sbin"
+    packages = sorted({package for tool, package in tools if shutil.which(tool) is None})
+    if packages:
+        _install(packages)
+        still = [package for tool, package in tools if shutil.which(tool) is None]
+        if still:
+            raise Unavailable(f"not installed: {', '.join(still)}")
+
+
 def _missing(architecture: str) -> list[str]:
     """Packages that are not here in a version that will do."""
     missing = [package for tool, package in TOOLS if shutil.which(tool) is None]

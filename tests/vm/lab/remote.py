@@ -24,15 +24,14 @@ def run(machine: Machine, share: Path, command: list[str]) -> list[str]:
     """Boots, runs the command with VM_SSH (a command line to ssh), VM_PORT, VM_KEY and VM_SHARE (the
     VM's /mnt/share) in its environment, powers off; the reasons why that was not good."""
     (share / "out").mkdir()
-    port = _free_port()
-    login = ["ssh", "-q", "-i", str(machine.key / "id"), "-p", str(port),
-             "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
-             "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "root@127.0.0.1"]
+    port = free_port()
+    login = login_by(machine.key / "id", port)
     line = qemu.command(machine, share, 2048, ["systemd-networkd.service", "ssh.service"], port)
     console = share / "console.log"
     with qemu.start(line, console) as machine_process:
         try:
-            _wait_for_ssh(login, machine_process)
+            seconds = wait_for_ssh(login, machine_process, BOOT_LIMIT * patience())
+            say(f"ssh answers after {seconds:.0f} s")
             environment = os.environ | {
                 "VM_SSH": shlex.join(login), "VM_PORT": str(port), "VM_SHARE": str(share),
                 "VM_KEY": str(machine.key / "id")}
@@ -48,18 +47,27 @@ def run(machine: Machine, share: Path, command: list[str]) -> list[str]:
     return verdict.judge(share / "out", console, status)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    """A port of 127.0.0.1 that nobody has at this moment."""
+    with socket.socket(type=kind) as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
-def _wait_for_ssh(login: list[str], machine: subprocess.Popen) -> None:
+def login_by(key: Path, port: int) -> list[str]:
+    """A command line to root's shell, whichever VM is behind the port."""
+    return ["ssh", "-q", "-i", str(key), "-p", str(port), "-o", "IdentitiesOnly=yes",
+            "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
+            "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "root@127.0.0.1"]
+
+
+def wait_for_ssh(login: list[str], machine: subprocess.Popen, limit: float) -> float:
+    """Until ssh answers; the seconds that took."""
     begin = time.monotonic()
-    while subprocess.run([*login, "true"], check=False).returncode:
+    while subprocess.run([*login, "true"], stdin=subprocess.DEVNULL, check=False).returncode:
         if machine.poll() is not None:
             raise LabError(f"QEMU ended with status {machine.returncode} before ssh answered")
-        if time.monotonic() - begin > BOOT_LIMIT * patience():
-            raise LabError(f"no ssh in the VM within {BOOT_LIMIT * patience()} s")
+        if time.monotonic() - begin > limit:
+            raise LabError(f"no ssh in the VM within {limit:.0f} s")
         time.sleep(1)
-    say(f"ssh answers after {time.monotonic() - begin:.0f} s")
+    return time.monotonic() - begin

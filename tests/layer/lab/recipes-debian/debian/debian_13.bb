@@ -19,6 +19,12 @@ do_install () {
         cp -a ${WORKDIR}/one/. ${D}
         rm -rf ${WORKDIR}/one
     done
+    # As OpenEmbedded's recipe of systemd does: /var/log and /var/tmp, which its base-files has as links, are in memory.
+    # Without them no unit with PrivateTmp= starts.
+    volatile=${nonarch_libdir}/tmpfiles.d/00-create-volatile.conf
+    install -m 0644 ${COREBASE}/meta/recipes-core/systemd/systemd/00-create-volatile.conf ${D}$volatile
+    printf 'L ${localstatedir}/log - - - - ${localstatedir}/volatile/log\n' >>${D}$volatile
+    echo $volatile >>${WORKDIR}/files/${LAB_DEB:debian-systemd}
     # Programs look for libraries and plug-ins by this name, too.
     ln -s . ${D}${libdir}/aarch64-linux-gnu
 }
