@@ -41,3 +41,20 @@ python livehal_lab_pseudo () {
 }
 addhandler livehal_lab_pseudo
 livehal_lab_pseudo[eventmask] = "bb.event.BuildStarted"
+
+# Debian's pseudo is older than OpenEmbedded's, and a process that writes a package is lost at times, without an error:
+# what was packaged and not written is written now.
+python do_package_deb:append () {
+    import glob
+    for package in (d.getVar('PACKAGES') or '').split():
+        name = d.getVar('PKG:' + package) or package
+        if not os.path.exists(d.expand('${PKGDESTWORK}/runtime/%s.packaged' % package)):
+            continue
+        for attempt in range(3):
+            if glob.glob(d.expand('${PKGWRITEDIRDEB}/*/%s_*.deb' % name)):
+                break
+            bb.note('%s is not there: written again' % name)
+            deb_write_pkg(package, d)
+        else:
+            bb.fatal('%s was not written' % name)
+}
