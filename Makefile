@@ -19,7 +19,7 @@ test-layer: ## The Yocto layer, as far as a machine without a build farm can say
 test-layer-full: ## The same with checkouts of the other layers in LIVEHAL_LAYERS: docs/build.md
 	@tests/layer/full.sh $(STEPS)
 
-image: ## An image for QEMU on this machine, without a build farm; needs checkouts: docs/build.md
+image: ## An image for QEMU (or MACHINE=raspberrypi5, rdk-x5) on this machine, without a build farm: docs/build.md
 	@tests/layer/lab/image.sh $(TARGETS)
 
 image-run: ## Boot an image that was built here, in QEMU; IMAGE=livehal-image-release, SLOT=B, PORT=8777, RESET=1: docs/image.md
