@@ -181,15 +181,21 @@ class Machine:
         return remote.wait_for_ssh(self.login, self.qemu, BOOT * patience())
 
     def ssh(self, command: str, check: bool = True, limit: float = 120) -> str:
-        """What a command says."""
+        """What a command says. Where ssh itself had no connection, which a machine that is busy elsewhere does, it is asked
+        a second time."""
         try:
-            done = subprocess.run([*self.login, command], capture_output=True, text=True, check=False,
-                                  stdin=subprocess.DEVNULL, timeout=limit * patience())
+            done = self._ssh(command, limit)
+            if check and done.returncode == 255:
+                done = self._ssh(command, limit)
         except subprocess.TimeoutExpired:
             raise LabError(f"no end of `{command}` within {limit * patience():.0f} s; {self.tail()}") from None
         if check and done.returncode:
             raise LabError(f"`{command}` ended with {done.returncode}: {done.stdout}{done.stderr}")
         return done.stdout.strip()
+
+    def _ssh(self, command: str, limit: float) -> subprocess.CompletedProcess:
+        return subprocess.run([*self.login, command], capture_output=True, text=True, check=False,
+                              stdin=subprocess.DEVNULL, timeout=limit * patience())
 
     def send(self, file: Path, path: str, limit: float = 600) -> None:
         """Copies a file into the machine."""

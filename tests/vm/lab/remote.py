@@ -58,7 +58,7 @@ def login_by(key: Path, port: int) -> list[str]:
     """A command line to root's shell, whichever VM is behind the port."""
     return ["ssh", "-q", "-i", str(key), "-p", str(port), "-o", "IdentitiesOnly=yes",
             "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
-            "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "root@127.0.0.1"]
+            "-o", "BatchMode=yes", "-o", "ConnectTimeout=30", "root@127.0.0.1"]
 
 
 def wait_for_ssh(login: list[str], machine: subprocess.Popen, limit: float) -> float:
