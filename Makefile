@@ -2,7 +2,7 @@
 CONFIG ?= conf/live777.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-layer test-layer-full image image-run test-vm bench lint fuzz soak
+.PHONY: help run test test-layer test-layer-full image image-run image-test test-vm bench lint fuzz soak
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ image: ## An image for QEMU (or MACHINE=raspberrypi5, rdk-x5) on this machine, w
 
 image-run: ## Boot an image that was built here, in QEMU; IMAGE=livehal-image-release, SLOT=B, PORT=8777, RESET=1: docs/image.md
 	@IMAGE="$(IMAGE)" SLOT="$(SLOT)" PORT="$(PORT)" RESET="$(RESET)" python3 tests/layer/lab/run.py
+
+image-test: ## Start what `make image` built in every way there is, and break it; docs/image.md
+	@tests/layer/lab/test.sh $(or $(TESTS),disk boot faults)
 
 test-vm: ## A Debian VM with V4L2 test drivers under QEMU; ARCH=arm64 for the other one
 	@ARCH="$(ARCH)" VM_SCENARIOS=all KERNELS=all scripts/test.sh kernel vm

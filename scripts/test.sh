@@ -141,7 +141,8 @@ part_cross() { counted cross scripts/cross.sh; }
 # The Yocto layer. What needs checkouts of other layers is `make test-layer-full`.
 part_layer() {
     if [[ ${INSTALL:-1} == 1 ]]; then
-        apt_need python3-venv openssl rauc squashfs-tools dosfstools e2fsprogs wget shellcheck softhsm2 \
+        apt_need python3-venv openssl rauc squashfs-tools dosfstools e2fsprogs fdisk libubootenv-tool mtools systemd \
+            u-boot-tools wget shellcheck softhsm2 \
             libengine-pkcs11-openssl || true
     fi
     # The server and its viewer with the image's configuration.
