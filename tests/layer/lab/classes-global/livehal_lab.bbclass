@@ -22,7 +22,17 @@ python livehal_lab_autotools () {
             bb.utils.copyfile(source, native + '/' + name)
 }
 
+# Where meta-rauc's class calls the program by its path.
+python livehal_lab_rauc () {
+    program = d.expand('${STAGING_DIR_NATIVE}${bindir_native}/rauc')
+    bb.utils.mkdirhier(os.path.dirname(program))
+    if not os.path.lexists(program):
+        os.symlink(d.getVar('HOSTTOOLS_DIR') + '/rauc', program)
+}
+
 python () {
+    if bb.data.inherits_class('bundle', d):
+        d.prependVarFlag('do_bundle', 'prefuncs', 'livehal_lab_rauc ')
     if bb.data.inherits_class('gettext', d) and bb.data.inherits_class('autotools', d):
         d.prependVarFlag('do_configure', 'prefuncs', 'livehal_lab_autotools ')
     if bb.data.inherits_class('image', d):
