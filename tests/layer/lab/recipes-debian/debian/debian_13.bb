@@ -50,5 +50,5 @@ ERROR_QA = ""
 WARN_QA = ""
 
 # What OpenEmbedded's recipe of systemd brings along.
-RDEPENDS:debian-systemd:append = " debian-systemd-sysv systemd-serialgetty volatile-binds"
+RDEPENDS:debian-systemd:append = " debian-systemd-sysv debian-udev systemd-serialgetty volatile-binds"
 RRECOMMENDS:debian-systemd = "os-release systemd-conf"
